@@ -1,0 +1,100 @@
+"""The few layers that torch does not have; each needs torch alone: an export carries its source."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = [
+    "AttentionPooling",
+    "BothStrands",
+    "Exponential",
+    "GlobalAverage",
+    "GlobalMax",
+    "LastState",
+]
+
+
+class Exponential(nn.Module):
+    """Exponential activation, held below exp(10) so that no half-precision number overflows.
+
+    Source: Koo and Ploenzke, "Improving representations of genomic sequence motifs in convolutional
+    networks with exponential activations" (2021).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map any shape to the same shape, values in (0, exp(10)]."""
+        return torch.exp(x.clamp(max=10.0))
+
+
+class GlobalMax(nn.Module):
+    """The largest value of each channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, length) to (batch, channels)."""
+        return x.amax(dim=2)
+
+
+class GlobalAverage(nn.Module):
+    """The mean of each channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, length) to (batch, channels)."""
+        return x.mean(dim=2)
+
+
+class AttentionPooling(nn.Module):
+    """A mean over positions, weighted by how much each position matters.
+
+    One linear score for each position, softmax over the positions.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Conv1d(channels, 1, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, length) to (batch, channels)."""
+        weights = torch.softmax(self.score(x), dim=2)
+        return torch.bmm(x, weights.transpose(1, 2).to(x.dtype)).squeeze(2)
+
+
+class LastState(nn.Module):
+    """An LSTM that reads the positions from left to right; its last hidden state is kept."""
+
+    def __init__(self, channels: int, units: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(channels, units, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, length) to (batch, units)."""
+        _, (hidden, _) = self.lstm(x.transpose(1, 2))
+        return hidden[-1]
+
+
+class BothStrands(nn.Module):
+    """A convolution on DNA whose filters read both strands; the stronger answer is kept.
+
+    The reverse complement of the input gives the mirrored output. Channels are A, C, G, T, so that
+    reversing their order complements them.
+    """
+
+    def __init__(self, filters: int, kernel: int, dilation: int, bias: bool = True) -> None:
+        super().__init__()
+        single = nn.Conv1d(4, filters, kernel, dilation=dilation, bias=bias)
+        self.weight, self.bias = single.weight, single.bias
+        self.dilation = dilation
+        self.span = dilation * (kernel - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, 4, length) to (batch, filters, length)."""
+        weight = torch.cat([self.weight, self.weight.flip(1, 2)])
+        padding = (self.span + 1) // 2
+        scores = functional.conv1d(x, weight, padding=padding, dilation=self.dilation)
+        forward, reverse = scores.chunk(2, dim=1)
+        length = x.shape[2]
+        # An even span pads both sides alike; an odd one leaves a position over, which the forward
+        # strand drops at its left and the reverse strand at its right: they mirror each other.
+        both = torch.maximum(forward[:, :, -length:], reverse[:, :, :length])
+        return both if self.bias is None else both + self.bias[:, None]

@@ -1,0 +1,162 @@
+"""Start first filters from words that a task's positives hold and its negatives lack."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+__all__ = ["enriched_filters", "first_filters", "seed_first_filters"]
+
+_WORD = 6  # bp of the words that are counted; longer ones are too rare among 150 positives
+_LEAST_Z = 3.0  # enrichment, in standard deviations, below which no word seeds a filter
+_NEIGHBOUR = 1.15  # a word with one base changed counts as the same where it is so much enriched
+_PSEUDO_SHARE = 0.0125  # added to each base of a profile, as a share of its occurrences
+_COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
+
+
+def _words(codes: np.ndarray, length: int, dilation: int) -> np.ndarray:
+    """Number the word at each position, int64 (n, positions); 4 ** length where it holds an N."""
+    positions = codes.shape[1] - (length - 1) * dilation
+    words = np.zeros((len(codes), positions), dtype=np.int64)
+    known = np.ones((len(codes), positions), dtype=bool)
+    for offset in range(length):
+        base = codes[:, offset * dilation : offset * dilation + positions]
+        words = words * 4 + np.minimum(base, 3)
+        known &= base < 4
+    words[~known] = 4**length
+    return words
+
+
+def _share_that_holds(words: np.ndarray, length: int) -> np.ndarray:
+    """Give, for each word, the share of windows with it; the second half are the other strands."""
+    windows = len(words) // 2
+    held = np.zeros((windows, 4**length + 1), dtype=bool)
+    held[np.arange(len(words))[:, None] % windows, words] = True
+    return held[:, :-1].mean(0)
+
+
+def _both_strands(codes: np.ndarray) -> np.ndarray:
+    return np.concatenate([codes, _COMPLEMENT[codes[:, ::-1]]])
+
+
+def enriched_filters(
+    positives: np.ndarray, negatives: np.ndarray, width: int, dilation: int, count: int
+) -> list[np.ndarray]:
+    """Find the words that set positives apart and widen each to a profile.
+
+    Parameters
+    ----------
+    positives, negatives : array, uint8, shape (n, window_bp)
+        Training windows; both strands are read.
+    width : int
+        Length of a filter, in bases.
+    dilation : int
+        Distance between the bases that a filter reads, in bp; the words are spread likewise.
+    count : int
+        At most so many are sought.
+
+    Returns
+    -------
+    list of array, float32, shape (4, width)
+        Log odds of each base against 0.25, most enriched first; empty where nothing is enriched.
+
+    Notes
+    -----
+    Greedy: the word with the largest two-proportion z among the windows that hold it, together
+    with its enriched neighbours at one substitution, is averaged over its occurrences in positives
+    with its flanks; its occurrences are masked, and the next word is sought.
+    """
+    length = min(_WORD, width)
+    if positives.shape[1] <= (width - 1) * dilation or not len(positives) or not len(negatives):
+        return []
+    codes = _both_strands(positives)
+    words = _words(codes, length, dilation)
+    total = 4**length
+    n_positive, n_negative = len(positives), len(negatives)
+    expected = _share_that_holds(_words(_both_strands(negatives), length, dilation), length)
+    expected = (expected * n_negative + 1) / (n_negative + 2)
+    spread = np.sqrt(expected * (1 - expected) * (1 / n_positive + 1 / n_negative))
+    digits = np.arange(total)[:, None] // 4 ** np.arange(length - 1, -1, -1) % 4
+    filters: list[np.ndarray] = []
+    while len(filters) < count:
+        share = _share_that_holds(words, length)
+        z = (share - expected) / spread
+        seed = int(np.argmax(z))
+        if z[seed] < _LEAST_Z:
+            break
+        near = (digits != digits[seed]).sum(1) <= 1
+        near &= share > _NEIGHBOUR * expected
+        near[seed] = True
+        weight = np.zeros(total + 1)
+        weight[:-1][near] = 1 - np.minimum(expected[near] / share[near], 1 - 1e-6)
+        rows, starts = np.nonzero(weight[words] > 0)
+        flank = (width - length) // 2
+        found = weight[words[rows, starts]]
+        filters.append(_profile(codes, rows, starts - flank * dilation, found, width, dilation))
+        mirrored = (rows + n_positive) % (2 * n_positive), words.shape[1] - 1 - starts
+        for row, start in ((rows, starts), mirrored):
+            for step in range(1 - length, length):
+                masked = start + step * dilation
+                inside = (masked >= 0) & (masked < words.shape[1])
+                words[row[inside], masked[inside]] = total
+    return filters
+
+
+def _profile(
+    codes: np.ndarray,
+    rows: np.ndarray,
+    starts: np.ndarray,
+    weight: np.ndarray,
+    width: int,
+    dilation: int,
+) -> np.ndarray:
+    """Average the sequence at weighted occurrences into log odds, float32 (4, width)."""
+    columns = starts[:, None] + np.arange(width)[None, :] * dilation
+    inside = (columns >= 0) & (columns < codes.shape[1])
+    bases = np.where(inside, codes[rows[:, None], np.clip(columns, 0, codes.shape[1] - 1)], 4)
+    counts = np.stack([(weight[:, None] * (bases == base)).sum(0) for base in range(4)])
+    counts += _PSEUDO_SHARE * weight.sum() + 0.25
+    return np.log(counts / counts.sum(0) / 0.25).astype(np.float32)
+
+
+def seed_first_filters(
+    weight: torch.Tensor, filters: list[np.ndarray], rng: np.random.Generator
+) -> int:
+    """Copy profiles into a convolution, each on a random strand, at the usual norm of its filters.
+
+    Parameters
+    ----------
+    weight : Tensor, float32, shape (filters, 4, width)
+        Changed in place.
+    filters : list of array, float32, shape (4, width)
+        More than the layer has filters are not used.
+    rng : numpy.random.Generator
+        Chooses the strands.
+
+    Returns
+    -------
+    int
+        How many filters were set.
+    """
+    chosen = filters[: len(weight)]
+    with torch.no_grad():
+        norm = weight.flatten(1).norm(dim=1).mean()
+        for number, profile in enumerate(chosen):
+            start = torch.from_numpy(profile).to(weight)
+            start = start.flip(0, 1) if rng.random() < 0.5 else start
+            weight[number] = start / start.norm() * norm
+    return len(chosen)
+
+
+def first_filters(module: nn.Module) -> tuple[torch.Tensor, int] | None:
+    """Give the weight (filters, 4, width) and the dilation of a network's first convolution.
+
+    None where it is 1 bp wide, mixes bases and can hold no word, or where it does not read DNA.
+    """
+    for part in module.modules():
+        weight = getattr(part, "weight", None)
+        if isinstance(weight, torch.Tensor) and weight.ndim == 3:
+            dilation = int(np.max(np.asarray(getattr(part, "dilation", 1))))
+            return (weight, dilation) if weight.shape[1] == 4 and weight.shape[2] > 1 else None
+    return None

@@ -1,0 +1,103 @@
+"""Options and small courtesies that several verbs share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ambient.errors import InputError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+CATEGORIES = ("tf", "polymerase", "histone", "accessibility", "other")
+
+
+def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+data_set_options = _together(
+    click.option("--genome", type=PATH, help="FASTA of the genome: plain, gzip or bgzip."),
+    click.option("--annotation", type=PATH, help="GTF or GFF3 with the genes."),
+    click.option("--phastcons", type=PATH, help="bigWig of phastCons scores."),
+    click.option("--phylop", type=PATH, help="bigWig of phyloP scores."),
+    click.option("--homer", type=PATH, help="A folder or file of motifs that HOMER wrote."),
+    click.option("--category", type=click.Choice(CATEGORIES), help="What kind of assay it is."),
+    click.option("--factor", help="The protein's name, for its domains."),
+    click.option("--interpro", type=PATH, help="TSV (factor, interpro) of protein domains."),
+    click.option("--exclude", type=PATH, help="BED of regions to leave out."),
+    click.option("--chromosomes", help="Only these, separated by commas."),
+    click.option(
+        "--rename-chromosomes",
+        type=click.Choice(["strip-chr", "add-chr"]),
+        help="Make the peaks' names fit the genome's.",
+    ),
+    click.option("--name", help="Name of the task; the file's name where it is not given."),
+)
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of all that is random.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+engine_options = _together(
+    click.option(
+        "--engine",
+        type=click.Choice(["pool", "inline"]),
+        default="pool",
+        show_default=True,
+        help="Worker processes, or this process.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Worker processes of one thread each; one for each core where it is not given.",
+    ),
+)
+
+
+def split_names(text: str | None) -> list[str] | None:
+    """Split a comma-separated option into its names; None stays None."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError("--chromosomes: found no name; give names separated by commas")
+    return names
+
+
+def need(value: Any, option: str, why: str) -> Any:
+    """Give back an option's value, or say that it is missing and what it is needed for."""
+    if value is None:
+        raise InputError(f"{option} is missing; it is needed {why}")
+    return value
+
+
+def check_new_file(path: Path | None) -> None:
+    """Refuse an output file whose folder is absent, before any work is done."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(
+            f"--output {path}: found a folder where a file's name was needed; name a file in it"
+        )
+    if not path.parent.is_dir():
+        raise InputError(f"--output {path}: the folder {path.parent} does not exist; make it first")
+
+
+def print_json(value: Any) -> None:
+    """Print a result for another program."""
+    click.echo(json.dumps(value, indent=2))

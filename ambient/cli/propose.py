@@ -1,0 +1,175 @@
+"""`ambient propose`: descriptors, or peaks, to architectures in one forward pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ambient.cli.options import (
+    PATH,
+    check_new_file,
+    data_set_options,
+    json_option,
+    need,
+    print_json,
+    seed_option,
+    split_names,
+)
+from ambient.errors import InputError
+
+if TYPE_CHECKING:
+    from descriptors import Descriptors
+
+
+@click.command(
+    epilog="""\b
+Example
+  ambient propose reb1.json --controller runs/yeast --top 3
+  ambient propose reb1.bed.gz --genome sacCer3.fa.gz --annotation sacCer3.gtf.gz \\
+      --category tf --controller runs/yeast --fit --output reb1"""
+)
+@click.argument("source", type=PATH, metavar="DESCRIPTORS.json|PEAKS")
+@click.option(
+    "--controller", required=True, help="A run's folder, a controller's, or a pretrained name."
+)
+@click.option("--top", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--fit", "fitting", is_flag=True, help="Train the first proposal; needs PEAKS.")
+@click.option("--window", "window_bp", type=click.IntRange(min=50), default=500, show_default=True)
+@click.option("--validation", help="With --fit: chromosomes that stop training, by commas.")
+@click.option("--test", help="With --fit: chromosomes that only measure, by commas.")
+@click.option("--device", default="cpu", show_default=True, help="With --fit.")
+@data_set_options
+@click.option("--output", type=PATH, help="JSON file; with --fit a folder, made anew.")
+@seed_option
+@json_option
+def command(
+    source: Path,
+    controller: str,
+    top: int,
+    fitting: bool,
+    window_bp: int,
+    validation: str | None,
+    test: str | None,
+    device: str,
+    output: Path | None,
+    seed: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Propose architectures for a data set, from its descriptors (what `describe` wrote) or from its PEAKS.
+
+    With --fit the first one is trained on the peaks. Only its training chromosomes are described then, and the folder
+    --output gets descriptors.json, proposals.json and the trained model.
+    """
+    if fitting:
+        _propose_and_fit(
+            source,
+            controller,
+            top,
+            window_bp,
+            validation,
+            test,
+            device,
+            output,
+            seed,
+            as_json,
+            options,
+        )
+        return
+    if validation or test:
+        raise InputError(
+            "--validation and --test were given without --fit; add --fit or leave them out"
+        )
+    check_new_file(output)
+    described = _describe(source, options, seed)
+    entry = _propose(controller, described, options["category"], top)
+    if output is not None:
+        from ambient.files import write_json_atomic
+
+        write_json_atomic(output, entry)
+    _show(entry, as_json)
+    if output is not None:
+        click.echo(f"wrote {output}", err=True)
+
+
+def _describe(source: Path, options: dict[str, Any], seed: int) -> Descriptors:
+    from descriptors import Descriptors, describe
+
+    if source.suffix == ".json":
+        given = sorted(name for name, value in options.items() if value is not None)
+        if given:
+            raise InputError(
+                f"--{given[0].replace('_', '-')} was given with the descriptors {source}, which are finished; "
+                "leave it out, or give the peaks"
+            )
+        return Descriptors.load(source)
+    need(options["genome"], "--genome", "to describe peaks")
+    return describe(
+        source, seed=seed, **{**options, "chromosomes": split_names(options["chromosomes"])}
+    )
+
+
+def _propose(
+    controller: str, described: Descriptors, category: str | None, top: int
+) -> dict[str, Any]:
+    from ambient.controller.card import Controller
+    from ambient.propose import proposal_entry
+
+    proposals = Controller.load(controller).propose(described, top=top)
+    return proposal_entry(described.task, proposals, category, held_out=True)
+
+
+def _propose_and_fit(
+    peaks: Path,
+    controller: str,
+    top: int,
+    window_bp: int,
+    validation: str | None,
+    test: str | None,
+    device: str,
+    output: Path | None,
+    seed: int,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    from ambient.cli.fit import show_fitted, task_of_peaks
+    from ambient.controller.card import Controller
+    from ambient.files import write_json_atomic
+    from ambient.fit import check_model_folder, fit
+    from ambient.space import Architecture
+
+    if peaks.suffix == ".json":
+        raise InputError(f"{peaks}: found descriptors, --fit trains on peaks; give the peak file")
+    folder: Path = need(output, "--output", "as the folder of the fitted model")
+    check_model_folder(folder)
+    Controller.load(controller)  # a wrong name is found before the work begins
+    task = task_of_peaks(peaks, window_bp, validation, test, seed, options)
+    # Described from the chromosomes that train, so that no test label is seen.
+    training = sorted(set(task.chromosome[task.subset("train")].tolist()))
+    described = _describe(peaks, {**options, "chromosomes": ",".join(training)}, seed)
+    entry = _propose(controller, described, options["category"], top)
+    fitted = fit(
+        task,
+        Architecture.from_dict(entry["proposals"][0]["architecture"]),
+        folder,
+        seed=seed,
+        device=device,
+    )
+    described.save(folder / "descriptors.json")
+    write_json_atomic(folder / "proposals.json", entry)
+    if not as_json:
+        _show(entry, as_json=False)
+    show_fitted(fitted, as_json)
+
+
+def _show(entry: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(entry)
+        return
+    proposals = entry["proposals"]
+    nearest = ", ".join(f"{name} ({distance:.1f})" for name, distance in proposals[0]["nearest"])
+    click.echo(f"{entry['task']}: nearest training tasks {nearest}")
+    for rank, proposal in enumerate(proposals, start=1):
+        click.echo(f"{rank}. probability {proposal['probability']:.3g}: {proposal['summary']}")

@@ -1,0 +1,24 @@
+"""`ambient report`: a run's folder to one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ambient.cli.options import PATH, check_new_file
+
+
+@click.command(
+    epilog="""\b
+Example
+  ambient report runs/yeast --output yeast.html"""
+)
+@click.argument("run", type=PATH)
+@click.option("--output", type=PATH, help="The page; RUN/report.html where it is not given.")
+def command(run: Path, output: Path | None) -> None:
+    """Write one self-contained HTML page about RUN: results, proposals, rewards, descriptors."""
+    check_new_file(output)
+    from ambient.report import write_report
+
+    click.echo(f"wrote {write_report(run, output)}")

@@ -1,0 +1,138 @@
+"""`ambient train`: a corpus to a jointly trained controller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ambient.cli.options import PATH, engine_options, json_option, print_json, seed_option
+
+
+@click.command(
+    epilog="""\b
+Example
+  ambient train corpus.yaml --output runs/yeast --steps 100
+  ambient train corpus.yaml --output runs/yeast --steps 200 --resume"""
+)
+@click.argument("corpus", type=PATH)
+@click.option("--output", type=PATH, required=True, help="The run's folder.")
+@click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--hours", type=float, help="Stop after the step that passes this wall time.")
+@click.option("--tasks", "tasks_per_step", type=click.IntRange(min=1), help="Tasks in a step.")
+@click.option("--space", default="ambient-10", show_default=True, help="A name, or a YAML file.")
+@click.option("--config", type=PATH, help="YAML: constants of `fidelity` and `controller`.")
+@click.option("--store", type=PATH, help="Remembers evaluations; RUN/store.sqlite if not given.")
+@click.option("--cache", type=PATH, help="A folder that remembers tasks and descriptors.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --output.")
+@click.option("--track", type=click.Choice(["none", "wandb"]), default="none", show_default=True)
+@engine_options
+@seed_option
+@json_option
+def command(
+    corpus: Path,
+    output: Path,
+    steps: int,
+    hours: float | None,
+    tasks_per_step: int | None,
+    space: str,
+    config: Path | None,
+    store: Path | None,
+    cache: Path | None,
+    resume: bool,
+    track: str,
+    engine: str,
+    workers: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Train a controller jointly over the training tasks of CORPUS; propose for its held-out tasks.
+
+    Every evaluation and every step is on the disk before the next one begins: a run that was killed goes on
+    with --resume and ends with the same weights as one that was not.
+    """
+    from ambient.cli.progress import progress
+    from ambient.data.corpus import read_corpus
+    from ambient.data.describe import describe_corpus
+    from ambient.data.prepare import prepare_corpus
+    from ambient.propose import propose_for_tasks
+    from ambient.report import write_report
+    from ambient.search.joint import JointConfig, read_descriptors, train_jointly
+    from ambient.search.run_folder import check_run
+    from ambient.space import open_space
+
+    named = read_corpus(corpus)
+    chosen = open_space(space)
+    check_run(output, resume)
+    settings = JointConfig(
+        steps=steps,
+        hours=hours,
+        seed=seed,
+        engine=engine,
+        workers=workers,
+        store=store,
+        track=track,
+        **_constants(config, tasks_per_step),
+    )
+    click.echo(f"preparing {len(named.training_tasks)} tasks", err=True)
+    names = [spec.name for spec in named.training_tasks]
+    tasks = prepare_corpus(named, cache and cache / "tasks", names)
+    described = read_descriptors(output) if resume else {}
+    if not described:
+        with progress("describing", len(named.tasks)) as advance:
+            described = describe_corpus(
+                named, cache=cache and cache / "descriptors", workers=workers, on_done=advance
+            )
+    with progress("steps", steps) as advance:
+        try:
+            controller = train_jointly(
+                output,
+                named,
+                chosen,
+                tasks,
+                described,
+                settings,
+                resume,
+                on_step=lambda step: advance(f"reward {step.logs['reward']:.3f}"),
+                say=lambda text: click.echo(text, err=True),
+            )
+        except (KeyboardInterrupt, SystemExit):
+            click.echo(f"stopped; go on with: {_again(corpus, output, steps)}", err=True)
+            raise
+    proposed = propose_for_tasks(
+        controller, named.held_out_tasks, described, output / "proposals.json"
+    )
+    page = write_report(output)
+    if as_json:
+        print_json({"run": str(output), "steps": controller.training["steps"], "report": str(page)})
+        return
+    for name, architecture in proposed.items():
+        click.echo(f"{name}: {architecture.summary()}")
+    click.echo(f"wrote {output / 'controller'} and {page}")
+
+
+def _again(corpus: Path, output: Path, steps: int) -> str:
+    return f"ambient train {corpus} --output {output} --steps {steps} --resume (and the options of before)"
+
+
+def _constants(config: Path | None, tasks_per_step: int | None) -> dict[str, Any]:
+    """Read the constants that a YAML file or a flag overrides."""
+    from dataclasses import replace
+
+    from ambient.child.fidelity import SEARCH, Fidelity
+    from ambient.errors import InputError
+    from ambient.files import read_yaml
+    from ambient.search.ambient import AmbientConfig
+
+    values = {} if config is None else read_yaml(config, "configuration file")
+    unknown = sorted(set(values) - {"fidelity", "controller"})
+    if unknown:
+        raise InputError(
+            f"{config}: found the unknown key {unknown[0]!r}, known are fidelity and controller; rename it or remove it"
+        )
+    fidelity = Fidelity.from_dict(values["fidelity"]) if "fidelity" in values else SEARCH
+    controller = AmbientConfig.from_dict(values.get("controller", {}))
+    if tasks_per_step is not None:
+        controller = replace(controller, tasks_per_step=tasks_per_step)
+    return {"fidelity": fidelity, "controller": controller}

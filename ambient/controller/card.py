@@ -1,0 +1,296 @@
+"""A trained controller as a folder: weights, and a card that says what they are and for what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import torch
+from safetensors.torch import load as tensors_from_bytes
+from safetensors.torch import save as tensors_to_bytes
+
+from ambient.controller.policy import Policy, PolicyConfig
+from ambient.controller.scaling import Scaler
+from ambient.errors import RunError
+from ambient.files import read_json, sha256_of_bytes, write_atomic, write_json_atomic
+from ambient.space import Architecture, SearchSpace
+from ambient.version import __version__
+from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from descriptors.record import Descriptors
+
+__all__ = ["Controller", "Proposal", "TrainingTask"]
+
+FORMAT_VERSION = 1
+CARD, WEIGHTS = "card.json", "weights.safetensors"
+LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """A task that a controller was trained on.
+
+    Parameters
+    ----------
+    name : str
+    vector : tuple of float, length 2 * D
+        Its standardised descriptors and missing flags, as the policy read them.
+    baseline : float or None
+        Moving average of the rewards at the end of training, in the unit of the controller's
+        metric; None where the task was never visited.
+    """
+
+    name: str
+    vector: tuple[float, ...]
+    baseline: float | None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture that a controller proposes for a data set.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    probability : float
+        Of this network under the controller, in (0, 1].
+    nearest : tuple of (str, float)
+        Training tasks with their distance to the data set: Euclidean, over standardised
+        descriptors; the nearest first.
+    """
+
+    architecture: Architecture
+    probability: float
+    nearest: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Controller:
+    """A policy with all that it takes to use it.
+
+    Parameters
+    ----------
+    policy : Policy
+        Holds its search space.
+    scaler : Scaler
+        Fitted on the training tasks.
+    tasks : tuple of TrainingTask
+    metric : str
+        What was rewarded.
+    training : mapping
+        How it was trained (seed, steps, fidelity, ...): JSON values, for the reader.
+    """
+
+    policy: Policy
+    scaler: Scaler
+    tasks: tuple[TrainingTask, ...]
+    metric: str = "validation_auroc"
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space whose architectures it proposes."""
+        return self.policy.space
+
+    def save(self, folder: str | Path) -> None:
+        """Write the weights, then the card, each atomically; make the folder where it is absent."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = tensors_to_bytes(
+            {name: tensor.contiguous() for name, tensor in self.policy.state_dict().items()}
+        )
+        card = {
+            "format_version": FORMAT_VERSION,
+            "ambient_version": __version__,
+            "weights_sha256": sha256_of_bytes(weights),
+            "metric": self.metric,
+            "space": self.space.to_dict(),
+            "policy": self.policy.config.to_dict(),
+            "descriptors": self.scaler.to_dict(),
+            "tasks": [
+                {"name": task.name, "vector": list(task.vector), "baseline": task.baseline}
+                for task in self.tasks
+            ],
+            "training": dict(self.training),
+        }
+        write_atomic(folder / WEIGHTS, weights)
+        write_json_atomic(folder / CARD, card)
+
+    @classmethod
+    def load(cls, name_or_folder: str | Path) -> Controller:
+        """Load a controller.
+
+        Parameters
+        ----------
+        name_or_folder : str or path
+            A controller's folder, a run's folder (which has one in `controller/`), or a name in
+            `pretrained`.
+
+        Raises
+        ------
+        RunError
+            There is no such controller; its weights are not those of its card; or its format or
+            descriptor schema is not this version's.
+        """
+        folder = _find(name_or_folder)
+        path = folder / CARD
+        card = read_json(path, "controller card")
+        if not isinstance(card, dict):
+            raise RunError(
+                f"{path}: found a {type(card).__name__} where a controller card was needed"
+            )
+        if card.get("format_version") != FORMAT_VERSION:
+            raise RunError(
+                f"{path}: card format {card.get('format_version')}, but this version of ambient "
+                f"({__version__}) reads format {FORMAT_VERSION}; use the version that wrote it "
+                f"({card.get('ambient_version')})"
+            )
+        try:
+            scaler = Scaler.from_dict(card["descriptors"])
+            _check_schema(path, scaler)
+            weights = _read_weights(folder, card["weights_sha256"])
+            space = SearchSpace.from_dict(card["space"])
+            policy = Policy(space, PolicyConfig(**card["policy"]), len(scaler.names))
+            policy.load_state_dict(weights)
+            tasks = tuple(
+                TrainingTask(task["name"], tuple(task["vector"]), task["baseline"])
+                for task in card["tasks"]
+            )
+            metric, training = card["metric"], card["training"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{path}: the card is not complete ({type(error).__name__}: {error}); restore "
+                "it, or train the controller again"
+            ) from error
+        except RuntimeError as error:  # load_state_dict: names or shapes
+            raise RunError(
+                f"{path}: the card describes another policy than {folder / WEIGHTS} holds "
+                f"({error}); restore both from one source"
+            ) from error
+        policy.requires_grad_(False)
+        return cls(policy, scaler, tasks, metric, training)
+
+    @overload
+    def propose(self, descriptors: Descriptors, top: int = 1) -> list[Proposal]: ...
+    @overload
+    def propose(self, descriptors: Sequence[Descriptors], top: int = 1) -> list[list[Proposal]]: ...
+    def propose(
+        self, descriptors: Descriptors | Sequence[Descriptors], top: int = 1
+    ) -> list[Proposal] | list[list[Proposal]]:
+        """Propose architectures for data sets from their descriptors alone.
+
+        Parameters
+        ----------
+        descriptors : Descriptors or sequence of Descriptors
+            Of one data set, or of several.
+        top : int
+            How many different networks; fewer come back only where the space has fewer.
+
+        Returns
+        -------
+        list of Proposal, or for a sequence a list of such lists
+            The most probable first.
+
+        Raises
+        ------
+        RunError
+            The descriptors have another schema version, or `top` is not positive.
+        """
+        if top < 1:
+            raise RunError(f"propose: top is {top}; ask for at least 1 architecture")
+        if isinstance(descriptors, Sequence):
+            return [self._propose(item, top) for item in descriptors]
+        return self._propose(descriptors, top)
+
+    def nearest(self, descriptors: Descriptors) -> tuple[tuple[str, float], ...]:
+        """Give the training tasks with their distances (Euclidean, standardised), nearest first."""
+        own = self.scaler.transform(descriptors)
+        count = len(self.scaler.names)
+        distances = [
+            (task.name, float(np.linalg.norm(np.array(task.vector[:count]) - own[:count])))
+            for task in self.tasks
+        ]
+        return tuple(sorted(distances, key=lambda entry: (entry[1], entry[0])))
+
+    def _propose(self, descriptors: Descriptors, top: int) -> list[Proposal]:
+        vector = torch.from_numpy(self.scaler.transform(descriptors))
+        width = max(2 * top, LEAST_BEAM_WIDTH)
+        architectures: dict[str, Architecture] = {}
+        probabilities: dict[str, float] = {}
+        while True:
+            tokens, log_probabilities = self.policy.beam(vector, width)
+            for row, value in zip(tokens.tolist(), log_probabilities.tolist(), strict=True):
+                architecture = self.space.architecture(tuple(row))
+                # Different tokens can spell one and the same network; its probability is their sum.
+                if architecture.key not in architectures:
+                    architectures[architecture.key] = architecture
+                    probabilities[architecture.key] = 0.0
+                probabilities[architecture.key] += math.exp(value)
+            if len(architectures) >= top or len(tokens) < width:
+                break
+            width *= 2
+            architectures.clear()
+            probabilities.clear()
+        nearest = self.nearest(descriptors)
+        best = sorted(probabilities, key=lambda key: (-probabilities[key], key))[:top]
+        return [Proposal(architectures[key], probabilities[key], nearest) for key in best]
+
+
+def _find(name_or_folder: str | Path) -> Path:
+    """Find the folder that holds the card."""
+    shelf = Path(str(resources.files("pretrained")))
+    given = Path(name_or_folder)
+    for folder in (given, given / "controller", shelf / given.name):
+        if (folder / CARD).is_file() and (
+            folder.parent != shelf or given.parent in (Path("."), shelf)
+        ):
+            return folder
+    names = sorted(path.parent.name for path in shelf.glob(f"*/{CARD}"))
+    known = (
+        f"the pretrained ones are {', '.join(names)}" if names else "no pretrained one is installed"
+    )
+    found = f"the folder holds no {CARD}" if given.is_dir() else "there is no such folder or name"
+    raise RunError(
+        f"{name_or_folder}: {found} where a controller was needed; give a run's folder or a name "
+        f"({known})"
+    )
+
+
+def _read_weights(folder: Path, needed: str) -> dict[str, torch.Tensor]:
+    path = folder / WEIGHTS
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"{path}: the controller's weights cannot be read ({error}); restore the file"
+        ) from error
+    found = sha256_of_bytes(content)
+    if found != needed:
+        raise RunError(
+            f"{path}: the weights have SHA-256 {found}, but {CARD} beside them says {needed}; they "
+            "do not belong together, so restore both from one source"
+        )
+    return tensors_from_bytes(content)
+
+
+def _check_schema(path: Path, scaler: Scaler) -> None:
+    if scaler.schema_version != SCHEMA_VERSION:
+        raise RunError(
+            f"{path}: the controller reads descriptors of schema version "
+            f"{scaler.schema_version}, but this version of ambient ({__version__}) makes version "
+            f"{SCHEMA_VERSION}; use another controller, or the ambient that trained it"
+        )
+    names = tuple(entry.name for entry in DESCRIPTORS)
+    if scaler.names != names:
+        pairs = zip((*scaler.names, "nothing"), (*names, "nothing"), strict=False)
+        found, needed = next(pair for pair in pairs if pair[0] != pair[1])
+        raise RunError(
+            f"{path}: the card names the descriptor {found!r} where schema version "
+            f"{SCHEMA_VERSION} has {needed!r}; restore the card, or train the controller again"
+        )

@@ -1,0 +1,258 @@
+"""The policy network: standardised descriptors in, a distribution over architectures out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ambient.errors import RunError
+
+if TYPE_CHECKING:
+    from ambient.space import SearchSpace
+
+__all__ = ["INACTIVE", "Policy", "PolicyConfig"]
+
+INACTIVE = -1  # token of a decision that earlier decisions switched off
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """Shape and sharpness of a policy; saved with it, so that what is trained is deployed."""
+
+    hidden: int = 128  # LSTM units (AMBIENT, appendix A)
+    encoder: int = 16  # units of g, the network that reads the descriptors (AMBIENT, appendix A)
+    embedding: int = 32  # width of a sampled token's embedding, the LSTM's next input
+    temperature: float = 1.0  # logits are divided by it; above 1 flattens the distribution
+    tanh_bound: float | None = (
+        5.0  # logits stay within +-bound, so no choice's odds die; None: free
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "encoder", "embedding"):
+            if getattr(self, name) < 1:
+                raise RunError(f"policy: {name} is {getattr(self, name)}; it must be at least 1")
+        if not self.temperature > 0:
+            raise RunError(f"policy: temperature is {self.temperature}; it must be above 0")
+        if self.tanh_bound is not None and not self.tanh_bound > 0:
+            raise RunError(
+                f"policy: tanh_bound is {self.tanh_bound}; give a number above 0 or none"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the configuration as a JSON value."""
+        return asdict(self)
+
+
+class Policy(nn.Module):
+    """An LSTM that writes an architecture one decision at a time, starting from the descriptors.
+
+    The initial state comes from the descriptors: g is one tanh layer of 16 units, and a linear
+    projection of it gives both h_0 (through tanh, the range of an LSTM's output) and c_0, the cell,
+    which carries the descriptors past the first few decisions. Each decision has its own softmax
+    head. The embedding of the sampled token is the next input; decisions of one `shares` group use
+    one embedding table, and a decision that is not active feeds one learned vector and contributes
+    log-probability 0.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        Its decisions are written in order.
+    config : PolicyConfig
+        Shape, temperature and bound.
+    descriptor_count : int
+        Number of descriptors, D; the network reads 2 * D numbers (values, then missing flags).
+    seed : int
+        Of the initial weights; torch's global generator is left as it was.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: PolicyConfig | None = None,
+        descriptor_count: int = 40,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.space = space
+        self.config = config = config or PolicyConfig()
+        self.descriptor_count = descriptor_count
+        self.choice_counts = tuple(len(decision.choices) for decision in space.decisions)
+        groups = [i if d.shares is None else d.shares for i, d in enumerate(space.decisions)]
+        self._tables = tuple(f"decision_{groups.index(group)}" for group in groups)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder = nn.Linear(2 * descriptor_count, config.encoder)
+            self.to_state = nn.Linear(config.encoder, 2 * config.hidden)
+            self.start = nn.Parameter(0.1 * torch.randn(config.embedding))
+            self.inactive = nn.Parameter(0.1 * torch.randn(config.embedding))
+            self.embeddings = nn.ModuleDict()
+            for table, count in zip(self._tables, self.choice_counts, strict=True):
+                if table not in self.embeddings:
+                    self.embeddings[table] = nn.Embedding(count, config.embedding)
+            self.lstm = nn.LSTM(config.embedding, config.hidden, batch_first=True)
+            self.heads = nn.ModuleList(nn.Linear(config.hidden, n) for n in self.choice_counts)
+        with torch.no_grad():
+            # A flag that is never set in training gets no gradient: its weight must not be random
+            # when one is met later.
+            self.encoder.weight[:, descriptor_count:] = 0.0
+
+    @torch.no_grad()
+    def sample(self, descriptors: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw one architecture for each row.
+
+        Parameters
+        ----------
+        descriptors : Tensor, float32, shape (batch, 2 * D)
+            Standardised values, then missing flags (`Scaler.transform`).
+        generator : torch.Generator
+            The only source of randomness.
+
+        Returns
+        -------
+        tokens : Tensor, int64, shape (batch, decisions)
+            -1 where a decision is not active.
+        log_probability : Tensor, float32, shape (batch,)
+            Of the whole architecture, natural logarithm; without gradient.
+        """
+        batch = len(descriptors)
+        state = self._initial_state(descriptors)
+        inputs = self.start.expand(batch, -1)
+        tokens = torch.empty((batch, 0), dtype=torch.int64)
+        total = torch.zeros(batch)
+        for index in range(len(self.choice_counts)):
+            log_probabilities, state = self._step(index, inputs, state)
+            drawn = torch.multinomial(log_probabilities.exp(), 1, generator=generator)[:, 0]
+            chosen = torch.where(self._active(index, tokens), drawn, INACTIVE)
+            total = total + _gather(log_probabilities, chosen)
+            inputs = self._embed(index, chosen)
+            tokens = torch.cat([tokens, chosen[:, None]], dim=1)
+        return tokens, total
+
+    def log_probability(self, descriptors: Tensor, tokens: Tensor) -> Tensor:
+        """Give the log-probability of each architecture, shape (batch,), with gradient.
+
+        Parameters are those of `log_probability_and_entropy`.
+        """
+        return self.log_probability_and_entropy(descriptors, tokens)[0]
+
+    def entropy(self, descriptors: Tensor, tokens: Tensor) -> Tensor:
+        """Give the entropy met on the way to each architecture, shape (batch,), with gradient.
+
+        Its mean over sampled architectures estimates the entropy of the whole distribution.
+        """
+        return self.log_probability_and_entropy(descriptors, tokens)[1]
+
+    def log_probability_and_entropy(
+        self, descriptors: Tensor, tokens: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Read given architectures (teacher forcing) in one pass of the LSTM.
+
+        Parameters
+        ----------
+        descriptors : Tensor, float32, shape (batch, 2 * D)
+            Standardised values, then missing flags.
+        tokens : Tensor, int64, shape (batch, decisions)
+            Complete architectures; -1 where a decision is not active.
+
+        Returns
+        -------
+        log_probability : Tensor, float32, shape (batch,)
+            Sum over the active decisions, natural logarithm.
+        entropy : Tensor, float32, shape (batch,)
+            Sum over the active decisions of the entropy of their softmax, in nats.
+        """
+        batch, decisions = tokens.shape
+        inputs = [self.start.expand(batch, -1)]
+        inputs += [self._embed(index, tokens[:, index]) for index in range(decisions - 1)]
+        outputs, _ = self.lstm(torch.stack(inputs, dim=1), self._initial_state(descriptors))
+        total = torch.zeros(batch)
+        entropy = torch.zeros(batch)
+        for index in range(decisions):
+            log_probabilities = self._head(index, outputs[:, index])
+            total = total + _gather(log_probabilities, tokens[:, index])
+            spread = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
+            entropy = entropy + torch.where(tokens[:, index] >= 0, spread, 0.0)
+        return total, entropy
+
+    @torch.no_grad()
+    def beam(self, descriptors: Tensor, width: int) -> tuple[Tensor, Tensor]:
+        """Find the most probable architectures for one data set.
+
+        Exact where `width` is at least the number of architectures; else a beam search, whose
+        log-probabilities are exact but which may miss an architecture that begins improbably.
+
+        Parameters
+        ----------
+        descriptors : Tensor, float32, shape (2 * D,)
+            Standardised values, then missing flags.
+        width : int
+            How many beginnings are kept at each decision.
+
+        Returns
+        -------
+        tokens : Tensor, int64, shape (at most width, decisions)
+            Most probable first.
+        log_probability : Tensor, float32, shape (at most width,)
+        """
+        state = self._initial_state(descriptors[None])
+        inputs = self.start[None]
+        tokens = torch.empty((1, 0), dtype=torch.int64)
+        totals = torch.zeros(1)
+        for index in range(len(self.choice_counts)):
+            log_probabilities, state = self._step(index, inputs, state)
+            active = self._active(index, tokens)
+            # Column 0 stands for "not active" (probability 1), the others for the choices.
+            grown = torch.cat([torch.zeros(len(tokens), 1), log_probabilities], dim=1)
+            grown[active, 0] = -math.inf
+            grown[~active, 1:] = -math.inf
+            scores = (totals[:, None] + grown).flatten()
+            best, order = torch.sort(scores, descending=True, stable=True)
+            kept = order[:width][best[:width] > -math.inf]
+            rows, columns = kept // grown.shape[1], kept % grown.shape[1]
+            totals = scores[kept]
+            tokens = torch.cat([tokens[rows], columns[:, None] - 1], dim=1)
+            inputs = self._embed(index, tokens[:, index])
+            state = (state[0][:, rows].contiguous(), state[1][:, rows].contiguous())
+        return tokens, totals
+
+    def _initial_state(self, descriptors: Tensor) -> tuple[Tensor, Tensor]:
+        """Give h_0 and c_0, each (1, batch, hidden), from descriptors (batch, 2 * D)."""
+        state = self.to_state(torch.tanh(self.encoder(descriptors)))
+        hidden, cell = state.chunk(2, dim=1)
+        return torch.tanh(hidden)[None].contiguous(), cell[None].contiguous()
+
+    def _step(
+        self, index: int, inputs: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Advance one decision: log-probabilities (batch, choices) and the new state."""
+        outputs, state = self.lstm(inputs[:, None], state)
+        return self._head(index, outputs[:, 0]), state
+
+    def _head(self, index: int, outputs: Tensor) -> Tensor:
+        """Give log-probabilities (batch, choices); sampling, training and deployment pass here."""
+        logits = self.heads[index](outputs) / self.config.temperature
+        if self.config.tanh_bound is not None:
+            logits = self.config.tanh_bound * torch.tanh(logits / self.config.tanh_bound)
+        return torch.log_softmax(logits, dim=1)
+
+    def _embed(self, index: int, tokens: Tensor) -> Tensor:
+        """Give the next LSTM input (batch, embedding) for the tokens (batch,) of a decision."""
+        embedded = self.embeddings[self._tables[index]](tokens.clamp(min=0))
+        return torch.where(tokens[:, None] >= 0, embedded, self.inactive)
+
+    def _active(self, index: int, prefixes: Tensor) -> Tensor:
+        """Say for each beginning (batch, index) whether the decision is active; bool (batch,)."""
+        if not self.space.decisions[index].when:
+            return torch.ones(len(prefixes), dtype=torch.bool)
+        rows = prefixes.tolist()
+        return torch.tensor([self.space.is_active(index, tuple(row)) for row in rows])
+
+
+def _gather(log_probabilities: Tensor, tokens: Tensor) -> Tensor:
+    """Pick each row's log-probability (batch,) from (batch, choices), 0 where its token is -1."""
+    picked = log_probabilities.gather(1, tokens.clamp(min=0)[:, None])[:, 0]
+    return torch.where(tokens >= 0, picked, 0.0)

@@ -1,0 +1,142 @@
+"""Descriptors to what the policy reads: standardised with the training tasks' own spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ambient.errors import RunError
+from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from descriptors.record import Descriptors
+
+__all__ = ["Scaler"]
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Mean and standard deviation of each descriptor over the training tasks.
+
+    A descriptor that did not vary over the training tasks, or was always missing, has standard
+    deviation 0 and is read as 0 ever after: nothing could be learned from it. A missing value is
+    read as 0, the training mean, and sets its flag.
+
+    Parameters
+    ----------
+    schema_version : int
+        Of the descriptors that it reads.
+    names : tuple of str
+        In the order of the columns.
+    transforms : tuple of str
+        "identity" or "log1p", applied before mean and standard deviation.
+    mean, standard_deviation : tuple of float
+        In the transformed unit of each descriptor.
+    """
+
+    schema_version: int
+    names: tuple[str, ...]
+    transforms: tuple[str, ...]
+    mean: tuple[float, ...]
+    standard_deviation: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, descriptors: Sequence[Descriptors | None]) -> Scaler:
+        """Measure mean and standard deviation over the training tasks, leaving out None.
+
+        Raises
+        ------
+        RunError
+            The descriptors have another schema than this version of the package.
+        """
+        present = [item for item in descriptors if item is not None]
+        for item in present:
+            _check_version(item, SCHEMA_VERSION)
+        transforms = tuple(str(entry.transform) for entry in DESCRIPTORS)
+        values = np.array([item.vector() for item in present], dtype=np.float64)
+        values = _transform(values.reshape(len(present), len(DESCRIPTORS)), transforms)
+        mean, deviation = [], []
+        for column in values.T:
+            known = column[~np.isnan(column)]
+            varies = len(known) > 1 and known.min() < known.max()
+            mean.append(float(known.mean()) if len(known) else 0.0)
+            deviation.append(float(known.std()) if varies else 0.0)
+        return cls(
+            schema_version=SCHEMA_VERSION,
+            names=tuple(entry.name for entry in DESCRIPTORS),
+            transforms=transforms,
+            mean=tuple(mean),
+            standard_deviation=tuple(deviation),
+        )
+
+    def transform(self, descriptors: Descriptors | None) -> np.ndarray:
+        """Standardise one task's descriptors.
+
+        Parameters
+        ----------
+        descriptors : Descriptors or None
+            None for a task that is searched without descriptors.
+
+        Returns
+        -------
+        ndarray, float32, shape (2 * D,)
+            D standardised values (0 where missing), then D flags (1 where missing); all zeros for
+            None.
+
+        Raises
+        ------
+        RunError
+            The descriptors have another schema version than the scaler.
+        """
+        count = len(self.names)
+        if descriptors is None:
+            return np.zeros(2 * count, dtype=np.float32)
+        _check_version(descriptors, self.schema_version)
+        values = _transform(np.asarray(descriptors.vector(), dtype=np.float64), self.transforms)
+        missing = np.isnan(values)
+        deviation = np.array(self.standard_deviation)
+        known = ~missing & (deviation > 0)
+        scaled = np.zeros(count)
+        scaled[known] = (values[known] - np.array(self.mean)[known]) / deviation[known]
+        return np.concatenate([scaled, missing]).astype(np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the scaler as a JSON value."""
+        return {
+            "schema_version": self.schema_version,
+            "names": list(self.names),
+            "transforms": list(self.transforms),
+            "mean": list(self.mean),
+            "standard_deviation": list(self.standard_deviation),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Scaler:
+        """Take back what `to_dict` gave."""
+        return cls(
+            schema_version=int(value["schema_version"]),
+            names=tuple(value["names"]),
+            transforms=tuple(value["transforms"]),
+            mean=tuple(float(number) for number in value["mean"]),
+            standard_deviation=tuple(float(number) for number in value["standard_deviation"]),
+        )
+
+
+def _transform(values: np.ndarray, transforms: Sequence[str]) -> np.ndarray:
+    """Apply log1p to the columns that ask for it; nan stays nan; (..., D) -> (..., D)."""
+    logged = np.array([name == "log1p" for name in transforms])
+    # A count, width or distance is never negative; where() computes both sides, so the other
+    # columns are set to 0.
+    return np.where(logged, np.log1p(np.where(logged, values, 0.0)), values)
+
+
+def _check_version(descriptors: Descriptors, needed: int) -> None:
+    if descriptors.schema_version != needed:
+        raise RunError(
+            f"descriptors of {descriptors.task}: schema version {descriptors.schema_version}, but "
+            f"version {needed} is needed here; describe the data set again with the version of "
+            "ambient that the controller was trained with, or use another controller"
+        )

@@ -1,0 +1,92 @@
+"""What a worker process of the pool does: train what it is handed, one child at a time."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ambient.evaluate.engines import TrainingFunction, default_train, evaluate_request
+from ambient.evaluate.records import Request
+from ambient.evaluate.spill import load_spilled_task
+
+if TYPE_CHECKING:
+    from ambient.data.task import TaskData
+
+__all__ = ["READY", "RESULTS", "work"]
+
+READY = b"ready"  # a worker's first message
+RESULTS = ("metrics", "state", "reason", "wall_seconds", "cpu_seconds", "device", "host", "created")
+
+
+def work(
+    connection: Connection, folder: str, train: TrainingFunction | None, device: str, host: str
+) -> None:
+    """Serve requests until the other end of the connection is closed.
+
+    Parameters
+    ----------
+    connection : Connection
+        Requests come in, results go out, as JSON.
+    folder : str
+        Holds the spilled tasks, each under its hash.
+    train : callable, optional
+        What trains a child; the default of the engines where it is not given.
+    device, host : str
+        As for `evaluate_request`.
+    """
+    # An interrupt reaches the whole group of processes; what follows is for the parent to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_leave_with_parent, args=(folder,), daemon=True).start()
+
+    import torch
+
+    torch.set_num_threads(1)
+    serve = _Server(Path(folder), train or default_train(), device, host)
+    try:
+        connection.send_bytes(READY)
+        while True:
+            connection.send_bytes(json.dumps(serve(connection.recv_bytes())).encode())
+    except (EOFError, ConnectionError):  # the pool was closed, or its process ended
+        sys.stdout.flush()
+        os._exit(0)  # to take torch apart in good order lasts most of a second
+
+
+class _Server:
+    """Answers messages; keeps each task from its first use on."""
+
+    def __init__(self, folder: Path, train: TrainingFunction, device: str, host: str) -> None:
+        self._folder, self._settings = folder, (train, device, host)
+        self._tasks: dict[str, TaskData] = {}
+
+    def __call__(self, message: bytes) -> dict[str, Any]:
+        content = json.loads(message)
+        name = content["task_hash"]
+        try:
+            if name not in self._tasks:
+                self._tasks[name] = load_spilled_task(self._folder / name)
+            request = Request.from_dict(content["request"])
+        # Not the child's fault, and not worth a worker: recorded as what it is.
+        except Exception as error:
+            _, device, host = self._settings
+            reason = f"{type(error).__name__}: {error}"
+            return {"state": "failed", "reason": reason, "device": device, "host": host}
+        evaluation = evaluate_request(self._tasks[name], request, name, *self._settings)
+        return {field: getattr(evaluation, field) for field in RESULTS}
+
+
+def _leave_with_parent(folder: str) -> None:
+    """Wait for the end of the parent, then end in the middle of whatever is being trained."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)

@@ -1,0 +1,160 @@
+"""Files that are either whole or absent: atomic writes, hashes, safe loading."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ambient.errors import InputError, RunError
+
+__all__ = [
+    "canonical_json",
+    "read_json",
+    "read_yaml",
+    "sha256_of_bytes",
+    "short_hash",
+    "write_atomic",
+    "write_json_atomic",
+]
+
+
+def write_atomic(path: str | Path, content: bytes | str) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part of it.
+
+    Parameters
+    ----------
+    path : path
+        Where the content goes; its folder must exist.
+    content : bytes or str
+        Text is written as UTF-8.
+
+    Raises
+    ------
+    OSError
+        The disk is full or the folder cannot be written; the old file is untouched and no litter stays.
+    """
+    path = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json_atomic(path: str | Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically; NaN and infinity are refused."""
+    write_atomic(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path, what: str = "JSON file") -> Any:
+    """Read a JSON file that a user names.
+
+    Raises
+    ------
+    RunError
+        The file is absent, is not text, or is not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: there is no such {what}; check the path") from error
+    except IsADirectoryError as error:
+        raise RunError(
+            f"{path}: found a folder where a {what} was needed; name the file"
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(
+            f"{path}: found something that is not JSON ({error}) where a {what} was needed; "
+            "write it anew or name another file"
+        ) from error
+
+
+def canonical_json(value: Any) -> str:
+    """Give the one JSON text of a value: sorted keys, no spaces, so that equal values hash equally."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256_of_bytes(content: bytes) -> str:
+    """Give the SHA-256 of some bytes in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def short_hash(value: Any) -> str:
+    """Give 16 hexadecimal digits that identify a JSON value."""
+    return sha256_of_bytes(canonical_json(value).encode())[:16]
+
+
+class _StrictSafeLoader(yaml.SafeLoader):
+    """Safe YAML in which a key that stands twice is an error, not the loss of the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if isinstance(key_node, yaml.ScalarNode) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f'the key "{key}" stands twice', key_node.start_mark
+                )
+            seen.add(str(key))
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | Path, what: str) -> dict[str, Any]:
+    """Read a YAML file of keys and values that a user names; a key that stands twice is refused.
+
+    Parameters
+    ----------
+    path : path
+    what : str
+        What the file should be, for the message: "corpus file".
+
+    Raises
+    ------
+    InputError
+        The file is absent, is not text, not YAML, or holds no keys and values.
+    """
+    path = Path(path)
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StrictSafeLoader)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such {what}; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(
+            f"{path}: found a folder where a {what} was needed; name the file"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: this {what} cannot be read ({error}); name a text file"
+        ) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "found a character that cannot stand there"
+        raise InputError(f"{path}{line}: this is not valid YAML: {problem}; correct it") from error
+    if not isinstance(value, dict):
+        found = "nothing" if value is None else f"a {type(value).__name__}"
+        raise InputError(f"{path}: found {found} where the keys and values of a {what} were needed")
+    return value

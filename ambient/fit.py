@@ -1,0 +1,192 @@
+"""Train one architecture on one task as well as we can, and leave a model that needs no ambient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ambient.errors import RunError
+from ambient.files import write_atomic, write_json_atomic
+from ambient.version import __version__
+
+if TYPE_CHECKING:
+    from ambient.child.fidelity import Fidelity
+    from ambient.child.train import TrainedChild
+    from ambient.data.task import TaskData
+    from ambient.space import Architecture
+
+__all__ = ["Fitted", "check_model_folder", "fit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted model: where it lies, how well it does, and beside what."""
+
+    folder: Path
+    trained: TrainedChild
+    metrics: Mapping[str, float | None]  # validation and test AUROC and AUPR
+    kmer: Mapping[str, float | None]  # the same of 5-mer logistic regression on the same windows
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder that a model cannot be written into, before any work is done.
+
+    Raises
+    ------
+    RunError
+        It is a file, holds something, or lies in a folder that does not exist.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder}: found a file where a folder was needed; name another --output")
+    if folder.is_dir() and any(folder.iterdir()):
+        first = min(path.name for path in folder.iterdir())
+        raise RunError(
+            f"{folder}: found {first!r} in it, an absent or empty folder was needed; name another --output"
+        )
+    if not folder.parent.is_dir():
+        raise RunError(f"{folder}: the folder {folder.parent} does not exist; make it first")
+
+
+def fit(
+    task: TaskData,
+    architecture: Architecture,
+    folder: str | Path,
+    fidelity: Fidelity | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Fitted:
+    """Train an architecture on a task and export it.
+
+    The folder gets `model.py` and `weights.safetensors` (plain torch, no ambient), `architecture.json`,
+    `metrics.json` and `README.md`, the model's card.
+
+    Parameters
+    ----------
+    task : TaskData
+        Early stopping reads its validation windows; its test windows are scored once, at the end.
+    architecture : Architecture
+        Its own window, where it has one, is used.
+    folder : path
+        Absent or empty.
+    fidelity : Fidelity, optional
+        `FULL` where it is not given.
+    seed : int
+        Of weights, order and augmentation.
+    device : str
+        As torch spells it.
+
+    Raises
+    ------
+    RunError
+        The folder holds something, or training failed.
+    """
+    from ambient.child.export import export_model
+    from ambient.child.fidelity import FULL
+    from ambient.child.kmer import fit_kmer_baseline
+    from ambient.child.train import train_child
+
+    folder = Path(folder)
+    check_model_folder(folder)
+    fidelity = FULL if fidelity is None else fidelity
+    trained = train_child(task, architecture, fidelity, seed, device)
+    kmer = fit_kmer_baseline(task, window_bp=trained.window_bp)
+    labels = [task.name] if task.outputs == 1 else []
+    export_model(
+        trained.members,
+        folder,
+        trained.window_bp,
+        labels=labels,
+        both_strands=fidelity.reverse_complement,
+        title=f"{task.name}: {architecture.summary()}",
+    )
+    write_atomic(folder / "architecture.json", architecture.to_json())
+    record = {
+        "task": task.name,
+        "task_hash": task.hash,
+        "window_bp": trained.window_bp,
+        "seed": seed,
+        "metrics": dict(trained.metrics),
+        "kmer_baseline": dict(kmer),
+        "windows": _counts(task),
+        "split": _chromosomes(task),
+        "left_out": dict(task.left_out),
+        "fidelity": fidelity.to_dict(),
+        "epochs": trained.epochs,
+        "restarts": trained.restarts,
+        "ambient_version": __version__,
+    }
+    write_json_atomic(folder / "metrics.json", record)
+    write_atomic(folder / "README.md", _card(task, architecture, trained, record))
+    return Fitted(folder, trained, trained.metrics, kmer)
+
+
+def _counts(task: TaskData) -> dict[str, dict[str, int]]:
+    """Count the positives and negatives of each split."""
+    positive = (task.labels > 0.5).any(axis=1)
+    return {
+        split: {
+            "positives": int(positive[task.subset(split)].sum()),
+            "negatives": int((~positive[task.subset(split)]).sum()),
+        }
+        for split in ("train", "validation", "test")
+    }
+
+
+def _chromosomes(task: TaskData) -> dict[str, list[str]]:
+    """Name the chromosomes of each split; empty where a task was not made from a genome."""
+    if not len(task.chromosome):
+        return {}
+    return {
+        split: [str(name) for name in np.unique(task.chromosome[task.subset(split)])]
+        for split in ("train", "validation", "test")
+    }
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _card(
+    task: TaskData, architecture: Architecture, trained: TrainedChild, record: dict[str, Any]
+) -> str:
+    """Write the model's card for a person."""
+    kmer, counts = record["kmer_baseline"], record["windows"]
+    split = "; ".join(f"{name}: {', '.join(held)}" for name, held in record["split"].items())
+    rows = "\n".join(
+        f"| {split} | {counts[split]['positives']:,} | {counts[split]['negatives']:,} "
+        f"| {_number(trained.metrics[f'{split}_auroc'])} | {_number(trained.metrics[f'{split}_aupr'])} "
+        f"| {_number(kmer[f'{split}_auroc'])} | {_number(kmer[f'{split}_aupr'])} |"
+        for split in ("validation", "test")
+    )
+    return f"""# {task.name}
+
+A convolutional network that gives the probability that a window of {trained.window_bp} bp is a peak of {task.name}.
+
+    {architecture.summary()}
+
+{len(trained.members)} network(s) of this architecture, trained from different seeds; their logits are averaged.
+
+| windows | positives | negatives | AUROC | AUPR | 5-mer regression AUROC | AUPR |
+|---|---|---|---|---|---|---|
+{rows}
+
+Trained on {counts["train"]["positives"]:,} positives and {counts["train"]["negatives"]:,} negatives. {split}
+The validation windows chose when to stop; the test windows were scored once, afterwards.
+
+## Use
+Needs torch and safetensors, not ambient:
+
+```python
+from model import load, predict
+
+networks = load()
+probabilities = predict(networks, ["ACGT..."])   # each sequence {trained.window_bp} bp; shape (sequences, 1)
+```
+
+Negatives were sampled, so the probability ranks windows; it is not the share of the genome that is bound.
+`metrics.json` holds all numbers and settings, `architecture.json` the architecture. Made with ambient {__version__}.
+"""

@@ -1,0 +1,113 @@
+"""Put the page together: what was done, the main result, then the evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ambient.errors import RunError
+from ambient.files import write_atomic
+from ambient.report import sections
+from ambient.report.headline import main_result, what_was_done
+from ambient.report.logos import letter_outlines
+from ambient.report.markup import Html, tag
+from ambient.report.run_folder import MADE_BY, RunFolder, read_run
+from ambient.report.theme import SCRIPT, STYLE
+
+__all__ = ["write_report"]
+
+# The browser itself refuses anything that would be loaded from elsewhere.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; font-src data:"
+)
+
+
+def write_report(run_folder: str | Path, output: str | Path | None = None) -> Path:
+    """Write one self-contained HTML page about a run.
+
+    Parameters
+    ----------
+    run_folder : path
+        What `ambient train` or `ambient demo` wrote; what is absent is named on the page.
+    output : path, optional
+        The page; `report.html` in the run's folder where it is not given.
+
+    Returns
+    -------
+    Path
+        Where the page lies.
+
+    Raises
+    ------
+    RunError
+        The folder is no run, a file in it is broken, or the output's folder does not exist.
+    """
+    run = read_run(run_folder)
+    path = Path(output) if output is not None else run.path / "report.html"
+    if not path.parent.is_dir():
+        raise RunError(f"{path}: the folder {path.parent} does not exist; make it first")
+    write_atomic(path, _page(run))
+    return path
+
+
+def _page(run: RunFolder) -> str:
+    from plotly.offline import get_plotlyjs
+
+    made = [
+        ("Comparison", sections.comparison_section(run)),
+        ("Proposals", sections.proposal_section(run)),
+        ("Training", sections.training_section(run)),
+        ("Descriptors", sections.descriptor_section(run)),
+        ("Motifs", sections.logo_section(run)),
+        ("Configuration", sections.configuration_section(run)),
+        ("Provenance", sections.provenance_section(run)),
+    ]
+    there = [(name, section) for name, section in made if section is not None]
+    name = run.path.resolve().name
+    title = f"{name}: ambient report"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title),
+        tag("style", Html(STYLE)),
+    )
+    links = [tag("a", text, href=f"#{text.lower()}") for text, _ in there]
+    top = tag(
+        "header",
+        tag("p", "ambient: architectures for genomic data sets", class_="eyebrow"),
+        tag("h1", name),
+        tag("p", what_was_done(run), class_="lead"),
+        tag("nav", *links),
+        class_="top",
+    )
+    body = tag(
+        "body",
+        letter_outlines() if any(text == "Motifs" for text, _ in there) else None,
+        top,
+        tag("main", main_result(run), _absent(run), *(section for _, section in there)),
+        tag("footer", f"Written by ambient from the files in the run {name}."),
+        tag("script", Html(get_plotlyjs()), id="plotly"),
+        tag("script", Html(SCRIPT)),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _absent(run: RunFolder) -> Html | None:
+    """Name what the run does not hold and the command that makes it."""
+    if not run.absent:
+        return None
+    lines = []
+    for name in run.absent:
+        what, command = MADE_BY[name]
+        lines.append(
+            tag(
+                "p",
+                tag("code", name),
+                f" is absent: {what}. Make it with ",
+                tag("code", command),
+                ".",
+            )
+        )
+    return tag("div", *lines, class_="absent")

@@ -1,0 +1,314 @@
+"""The sections of the page, each made from one part of a run; None where that part is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ambient.report import figures
+from ambient.report.heat_map import LIMIT, heat_map
+from ambient.report.logos import logo
+from ambient.report.markup import Html, tag
+from ambient.report.run_folder import RunFolder, name_of
+from ambient.report.summary import by_gain, compared_tasks, summarise
+from ambient.report.tables import (
+    architecture_list,
+    comparison_table,
+    descriptor_tables,
+    number,
+    proposal_table,
+    provenance_table,
+)
+
+__all__ = [
+    "comparison_section",
+    "configuration_section",
+    "descriptor_section",
+    "logo_section",
+    "proposal_section",
+    "provenance_section",
+    "training_section",
+]
+
+METRICS = (("test_auroc", "AUROC"), ("test_aupr", "AUPR"))
+MOTIFS_SHOWN = 3
+CATEGORIES = ("tf", "polymerase", "histone", "accessibility")
+
+DIAGNOSTICS = (
+    (
+        "entropy",
+        "entropy (nats)",
+        "The policy's entropy falls as it makes up its mind.",
+    ),
+    (
+        "approx_kl",
+        "approximate KL (nats)",
+        "How far one update moved the policy; spikes are risky.",
+    ),
+    (
+        "clip_fraction",
+        "clipped (share of ratios)",
+        "Share of architectures whose ratio left the clip range; near 0 an update is gentle.",
+    ),
+    (
+        "explained_variance",
+        "explained variance (share)",
+        "How much of the rewards' variance the baselines foresee; 1 is all, below 0 is harmful.",
+    ),
+)
+
+
+def comparison_section(run: RunFolder) -> Html | None:
+    """Tables and dot plots of the proposals beside random architectures and 5-mers."""
+    if run.comparison is None:
+        return None
+    held_out = run.held_out_tasks
+    order = by_gain(compared_tasks(run.comparison, held_out, METRICS[0][0]))
+    drawn, written = [], []
+    for key, name in METRICS:
+        found = compared_tasks(run.comparison, held_out, key)
+        rows = sorted(found, key=lambda row: order.index(row.task))
+        if not any(row.proposal is not None or row.random for row in rows):
+            continue
+        caption = (
+            "Each line is a task, further right is better: the diamond is the proposal, grey dots "
+            f"are random architectures and the dark tick is their mean, in test {name}."
+        )
+        drawn.append(figures.plot(figures.comparison_figure(rows, name), caption))
+        written.append(comparison_table(rows, name, summarise(rows)))
+    fidelity = name_of(run.comparison.get("fidelity"))
+    trained = f" at fidelity “{fidelity}”" if fidelity else ""
+    if any(row["full"] for row in run.comparison["rows"]):
+        trained += " (those of the last column at full fidelity)"
+    note = (
+        f"All networks were trained{trained} and scored on the test chromosomes. Tasks stand "
+        "in the order of the proposal's gain in AUROC over the mean random architecture. Intervals "
+        "are 95% t intervals over the random architectures of a task. The best random architecture "
+        "is chosen by its test score, so it flatters random search. Bold is the highest of "
+        "proposal, random mean and 5-mers."
+    )
+    return tag(
+        "section",
+        tag("h2", "Comparison"),
+        tag("p", note),
+        tag("div", *drawn, class_="figures"),
+        *written,
+        id="comparison",
+    )
+
+
+def _proposal(entry: Mapping[str, Any]) -> Html:
+    proposals = entry["proposals"]
+    kind = tag("span", f" {entry.get('category') or 'other'}", class_="kind")
+    heading = tag("h3", entry["task"], kind)
+    if not proposals:
+        return tag("div", heading, tag("p", "No proposal.", class_="none"), class_="proposal")
+    best = proposals[0]
+    near = ", ".join(f"{name} ({float(gap):.2f})" for name, gap in best.get("nearest") or ())
+    facts = f"Probability {float(best['probability']):.3g}."
+    facts += f" Nearest training tasks: {near}." if near else ""
+    others = proposal_table(proposals)
+    more = tag("details", tag("summary", f"All {len(proposals)} proposals"), others)
+    return tag(
+        "div",
+        heading,
+        architecture_list(best),
+        tag("p", facts),
+        more if len(proposals) > 1 else None,
+        class_="proposal",
+    )
+
+
+def proposal_section(run: RunFolder) -> Html | None:
+    """The architectures that the controller proposes, spelled out."""
+    if run.proposals is None:
+        return None
+    held_out = set(run.held_out_tasks)
+    unseen = [entry for entry in run.proposals if entry["task"] in held_out]
+    seen = [entry for entry in run.proposals if entry["task"] not in held_out]
+    firsts = [entry["proposals"][0]["summary"] for entry in unseen if entry["proposals"]]
+    distinct = len(set(firsts))
+    said = ""
+    if len(firsts) > 1:
+        said = (
+            f" The {len(firsts)} held-out tasks got {distinct} different architecture"
+            f"{'' if distinct == 1 else 's'}"
+            + (": the descriptors made no difference." if distinct == 1 else ".")
+        )
+    note = (
+        "The controller's most probable architecture for each held-out task, found in one forward "
+        "pass. Convolutions read filters × kernel width; the numbers behind the nearest training "
+        "tasks are distances between standardised descriptors (no unit)." + said
+    )
+    folded = tag("details", tag("summary", f"Training tasks ({len(seen)})"), *map(_proposal, seen))
+    return tag(
+        "section",
+        tag("h2", "Proposals"),
+        tag("p", note),
+        *map(_proposal, unseen),
+        folded if seen else None,
+        id="proposals",
+    )
+
+
+def training_section(run: RunFolder) -> Html | None:
+    """Reward curves and the diagnostics of PPO."""
+    if run.journal is None:
+        return None
+    head = tag("h2", "Training of the controller")
+    steps = run.journal
+    if not steps:
+        return tag("section", head, tag("p", "No step is finished yet."), id="training")
+    reward = (name_of(run.config.get("reward")) or "validation AUROC").replace("_", " ")
+    reward = reward.replace("auroc", "AUROC").replace("aupr", "AUPR")
+    curves = [
+        figures.plot(
+            figures.reward_figure(steps, reward),
+            "Mean reward over the tasks of each step: a rise above the dotted baselines is "
+            "progress, but steps differ in their tasks.",
+        ),
+        figures.plot(
+            figures.reward_gain_figure(steps),
+            "Reward minus the task's own moving average: above zero, the controller does better "
+            "than it recently did on the same tasks.",
+        ),
+    ]
+    small = [
+        figures.plot(figures.diagnostic_figure(steps, key, title), caption)
+        for key, title, caption in DIAGNOSTICS
+        if any(step.get(key) is not None for step in steps)
+    ]
+    tasks = run.training_tasks
+    chosen = tag(
+        "label",
+        "Task ",
+        tag(
+            "select",
+            *(tag("option", t, value=i) for i, t in enumerate(tasks)),
+            data_for="task-rewards",
+        ),
+    )
+    one = figures.plot(
+        figures.task_reward_figure(steps, tasks, reward),
+        "Each dot is an evaluated architecture of the selected task; the line is its baseline.",
+        name="task-rewards",
+        before=chosen,
+    )
+    torn = "The last line of the journal was cut and is left out." if run.journal_torn else None
+    return tag(
+        "section",
+        head,
+        tag("p", torn) if torn else None,
+        tag("div", *curves, class_="figures"),
+        tag("details", tag("summary", f"Rewards of one task ({len(tasks)})"), one),
+        tag("h3", "Diagnostics of PPO") if small else None,
+        tag("div", *small, class_="figures small"),
+        id="training",
+    )
+
+
+def task_order(run: RunFolder) -> list[str]:
+    """Order the described tasks by category, then by name."""
+
+    def key(task: str) -> tuple[int, str]:
+        values = (run.descriptors or {})[task]["values"]
+        flags = [values.get(f"is_{category}") for category in CATEGORIES]
+        return next((i for i, flag in enumerate(flags) if flag), len(flags)), task
+
+    return sorted(run.descriptors or {}, key=key)
+
+
+def descriptor_section(run: RunFolder) -> Html | None:
+    """The heat map over tasks and one table for each group of descriptors."""
+    if run.descriptors is None:
+        return None
+    order = task_order(run)
+    caption = (
+        "Each cell is a task's descriptor in standard deviations (sd) from the mean over these "
+        f"tasks (counts, widths and distances as logarithms; colours end at ±{LIMIT}); a cross "
+        "marks a missing value."
+    )
+    return tag(
+        "section",
+        tag("h2", "Descriptors"),
+        tag("p", "The numbers that the controller sees of each task; tasks stand by category."),
+        figures.plot(heat_map(run.descriptors, order), caption, wide=True),
+        tag("div", descriptor_tables(run.descriptors, order), class_="groups"),
+        id="descriptors",
+    )
+
+
+def _motif(motif: Mapping[str, Any]) -> Html:
+    name = str(motif.get("consensus") or motif["name"])
+    facts = []
+    if motif.get("log_p") is not None:
+        facts.append(f"ln p {number(motif['log_p'])}".replace("-", "−", 1))
+    if motif.get("target_share") is not None and motif.get("background_share") is not None:
+        shares = motif["target_share"], motif["background_share"]
+        facts.append("in {:.1%} of peaks, {:.1%} of background".format(*shares))
+    if motif.get("multiplicity") is not None:
+        facts.append(f"{motif['multiplicity']:.2f} sites a peak")
+    caption = tag("figcaption", tag("b", name), ": ", ", ".join(facts))
+    return tag("figure", logo(motif["probabilities"], f"Motif {name}"), caption)
+
+
+def logo_section(run: RunFolder) -> Html | None:
+    """Sequence logos of the strongest motifs of each task."""
+    if run.descriptors is None:
+        return None
+
+    def strength(motif: Mapping[str, Any]) -> float:
+        value = motif.get("log_p")
+        return 0.0 if value is None else float(value)
+
+    held_out = set(run.held_out_tasks)
+    shown: list[Html] = []
+    folded: list[Html] = []
+    order = task_order(run)
+    for task in order:
+        motifs = sorted(run.descriptors[task]["motifs"], key=strength)[:MOTIFS_SHOWN]
+        if not motifs:
+            continue
+        block = tag("div", tag("h3", task), tag("div", *map(_motif, motifs), class_="motifs"))
+        (shown if task in held_out or len(order) <= 12 else folded).append(block)
+    if not shown and not folded:
+        return None
+    more = tag("details", tag("summary", f"Training tasks ({len(folded)})"), *folded)
+    return tag(
+        "section",
+        tag("h2", "Motifs"),
+        tag(
+            "p",
+            f"The {MOTIFS_SHOWN} most enriched motifs of each task. A letter's height is its "
+            "information in bits, at most 2 at a position; positions count from the motif's start. "
+            "ln p is the natural logarithm of the enrichment's p value: the more negative, the "
+            "stronger.",
+        ),
+        *shown,
+        more if folded else None,
+        id="motifs",
+    )
+
+
+def configuration_section(run: RunFolder) -> Html:
+    """The resolved configuration, as the run wrote it."""
+    text = tag("pre", run.config_text.strip() or "(empty)")
+    return tag(
+        "section",
+        tag("h2", "Configuration"),
+        tag("details", tag("summary", "config.yaml, every option resolved"), text),
+        id="configuration",
+    )
+
+
+def provenance_section(run: RunFolder) -> Html | None:
+    """Source files with their hashes, what was read and what was left out."""
+    if not any(task["sources"] for task in (run.descriptors or {}).values()):
+        return None
+    return tag(
+        "section",
+        tag("h2", "Provenance"),
+        tag("p", "The files that the descriptors were made from, and what was left out of them."),
+        provenance_table(run.descriptors or {}),
+        id="provenance",
+    )

@@ -1,0 +1,16 @@
+"""The loop that every search method shares, and the searchers."""
+
+from ambient.search.ambient import AmbientConfig, AmbientSearcher
+from ambient.search.loop import Journal, Searcher, Step, read_journal, run_search
+from ambient.search.random import RandomSearcher
+
+__all__ = [
+    "AmbientConfig",
+    "AmbientSearcher",
+    "Journal",
+    "RandomSearcher",
+    "Searcher",
+    "Step",
+    "read_journal",
+    "run_search",
+]

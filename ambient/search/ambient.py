@@ -1,0 +1,364 @@
+"""The joint searcher: one controller, trained by PPO over many tasks at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ambient.child.fidelity import Fidelity
+from ambient.controller.baselines import Baselines, check_metric, reward
+from ambient.controller.card import Controller, TrainingTask
+from ambient.controller.checkpoint import read_checkpoint, write_checkpoint
+from ambient.controller.policy import Policy, PolicyConfig
+from ambient.controller.ppo import PPOConfig, Step, update
+from ambient.controller.scaling import Scaler
+from ambient.errors import RunError
+from ambient.evaluate.records import Evaluation, Request
+from ambient.files import short_hash
+from ambient.space import SearchSpace
+
+if TYPE_CHECKING:
+    from descriptors.record import Descriptors
+
+__all__ = ["AmbientConfig", "AmbientSearcher"]
+
+TENSORS = ("descriptors", "tokens", "log_probabilities", "rewards")  # of a Step
+
+
+@dataclass(frozen=True)
+class AmbientConfig:
+    """Every constant of joint training."""
+
+    tasks_per_step: int = 4  # different tasks that one step samples for
+    architectures_per_task: int = 5  # samples for each of them (AMBIENT, appendix A)
+    metric: str = "validation_auroc"  # what is rewarded; always of the validation split
+    baseline_decay: float = 0.9  # of each task's moving average, per visit
+    shuffle_descriptors: bool = False  # control: each task gets another task's descriptors
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric)
+        for name in ("tasks_per_step", "architectures_per_task"):
+            if getattr(self, name) < 1:
+                raise RunError(
+                    f"controller: {name} is {getattr(self, name)}; it must be at least 1"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the configuration as a JSON value."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> AmbientConfig:
+        """Take back what `to_dict` gave; constants that are not named keep their defaults.
+
+        Raises
+        ------
+        RunError
+            A key is unknown (the nearest known one is named).
+        """
+        given = dict(_known(cls, value, "controller"))
+        for name, kind in (("policy", PolicyConfig), ("ppo", PPOConfig)):
+            if name in given:
+                given[name] = kind(**_known(kind, given[name], f"controller, {name}"))
+        return cls(**given)
+
+
+class AmbientSearcher:
+    """Asks for architectures for a few tasks at a time, and learns from what they earn.
+
+    Each step takes the next tasks of a shuffled order, so that all are visited equally often,
+    samples architectures for each from the policy given the task's descriptors, and after their
+    evaluation runs one PPO update over the buffer of recent steps. An architecture that is sampled
+    twice for a task is asked for once and counts twice.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    tasks : mapping of str to (Descriptors or None)
+        The training tasks; None gives a vector of zeros (a search of one task needs no
+        descriptors).
+    fidelity : Fidelity
+        Of every child.
+    config : AmbientConfig
+    seed : int
+        Of everything random here, and of every child, so that the store knows a repeated
+        architecture again.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        tasks: Mapping[str, Descriptors | None],
+        fidelity: Fidelity,
+        config: AmbientConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        if not tasks:
+            raise RunError("controller: found no training task; name at least one")
+        self.space, self.fidelity, self.seed = space, fidelity, seed
+        self.config = config = config or AmbientConfig()
+        self.names = tuple(sorted(tasks))
+        self.scaler = Scaler.fit([tasks[name] for name in self.names])
+        seeds = np.random.SeedSequence(seed).generate_state(4)
+        self._sampling, self._shuffling, self._ordering = (_generator(int(s)) for s in seeds[:3])
+        self._vectors = {
+            name: torch.from_numpy(self.scaler.transform(tasks[name])) for name in self.names
+        }
+        if config.shuffle_descriptors:
+            self._shuffle_descriptors()
+        self.policy = Policy(space, config.policy, len(self.scaler.names), seed=int(seeds[3]))
+        self.optimiser = torch.optim.Adam(
+            self.policy.parameters(), lr=config.ppo.learning_rate, eps=1e-5
+        )
+        self.baselines = Baselines(config.baseline_decay)
+        self.steps = 0  # updates made
+        self.logs: Mapping[str, float] = {}  # of the newest update, as `ppo.update` names them
+        self._buffer: deque[Step] = deque(maxlen=config.ppo.buffer_steps)
+        self._queue: list[str] = []  # tasks of this epoch that are still to be visited
+        self._pending: Step | None = None  # sampled, not yet rewarded
+        self._earned: dict[tuple[str, str], float | None] = {}  # (task, architecture) of `_pending`
+
+    def ask(self, n: int) -> list[Request]:
+        """Sample a step's architectures, or ask again for what the open step still waits for.
+
+        Parameters
+        ----------
+        n : int
+            Most evaluations wanted; a full step is `tasks_per_step` times `architectures_per_task`.
+
+        Returns
+        -------
+        list of Request
+            At least one, at most n, all different.
+        """
+        if n < 1:
+            raise RunError(f"controller: asked for {n} evaluations; ask for at least 1")
+        if self._pending is None:
+            each = min(self.config.architectures_per_task, n)
+            visited = self._next_tasks(min(self.config.tasks_per_step, n // each))
+            tasks = tuple(task for task in visited for _ in range(each))
+            descriptors = torch.stack([self._vectors[task] for task in tasks])
+            tokens, log_probabilities = self.policy.sample(descriptors, self._sampling)
+            unknown = torch.full((len(tasks),), torch.nan)
+            self._pending = Step(tasks, descriptors, tokens, log_probabilities, unknown)
+        wanted = {(request.task, request.architecture.key): request for request in self._requests()}
+        return [request for key, request in wanted.items() if key not in self._earned]
+
+    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+        """Take in results, in any order; the policy learns once the step's last one is there.
+
+        Raises
+        ------
+        RunError
+            An evaluation was not asked for.
+        """
+        asked = {(request.task, request.architecture.key) for request in self._requests()}
+        for evaluation in evaluations:
+            key = (evaluation.task, evaluation.architecture.key)
+            if key not in asked:
+                raise RunError(
+                    f"controller: told of architecture {key[1]} on task {key[0]}, which the open "
+                    "step did not ask for; tell only what `ask` returned"
+                )
+            self._earned[key] = reward(evaluation, self.config.metric)
+        if asked and asked <= self._earned.keys():
+            self._learn()
+
+    def controller(self) -> Controller:
+        """Give a copy of the controller as it is now, to save or to propose with."""
+        policy = Policy(self.space, self.config.policy, len(self.scaler.names))
+        policy.load_state_dict(self.policy.state_dict())
+        policy.requires_grad_(False)
+        baselines = self.baselines.to_dict()
+        tasks = tuple(
+            TrainingTask(name, tuple(self._vectors[name].tolist()), baselines.get(name))
+            for name in self.names
+        )
+        training = {"steps": self.steps, **self._identity()}
+        return Controller(policy, self.scaler, tasks, self.config.metric, training)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give all that the future depends on: JSON values and tensors, nested in mappings."""
+        moments = self.optimiser.state_dict()["state"]
+        return {
+            "identity": self._identity(),
+            "steps": self.steps,
+            "logs": dict(self.logs),
+            "policy": dict(self.policy.state_dict()),
+            "optimiser": {str(index): dict(values) for index, values in moments.items()},
+            "baselines": self.baselines.state_dict(),
+            "buffer": {str(index): _step_state(step) for index, step in enumerate(self._buffer)},
+            "pending": None if self._pending is None else _step_state(self._pending),
+            "earned": [[*key, value] for key, value in self._earned.items()],
+            "queue": list(self._queue),
+            "generators": {
+                "sampling": self._sampling.get_state(),
+                "shuffling": self._shuffling.get_state(),
+                "ordering": self._ordering.get_state(),
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state that `state_dict` gave; what follows is then the same, bit for bit.
+
+        Raises
+        ------
+        RunError
+            The state is of a search with another space, tasks, fidelity, configuration or seed.
+        """
+        for name, needed in self._identity().items():
+            found = state["identity"].get(name)
+            if found != needed:
+                raise RunError(
+                    f"controller: the checkpoint's {name} is {found}, but this run's is {needed}; "
+                    "resume with what the run was begun with, or begin a new run"
+                )
+        self.steps = state["steps"]
+        self.logs = dict(state["logs"])
+        self.policy.load_state_dict(state["policy"])
+        optimiser = self.optimiser.state_dict()
+        optimiser["state"] = {int(i): dict(values) for i, values in state["optimiser"].items()}
+        self.optimiser.load_state_dict(optimiser)
+        self.baselines.load_state_dict(state["baselines"])
+        steps = sorted(state["buffer"].items(), key=lambda entry: int(entry[0]))
+        self._buffer.clear()
+        self._buffer.extend(_step_of(step) for _, step in steps)
+        self._pending = None if state["pending"] is None else _step_of(state["pending"])
+        self._earned = {(task, key): value for task, key, value in state["earned"]}
+        self._queue = list(state["queue"])
+        self._sampling.set_state(state["generators"]["sampling"])
+        self._shuffling.set_state(state["generators"]["shuffling"])
+        self._ordering.set_state(state["generators"]["ordering"])
+
+    def save_checkpoint(self, folder: str | Path) -> Path:
+        """Write the state after the newest step; the folder keeps the last two checkpoints."""
+        return write_checkpoint(folder, self.steps, self.state_dict())
+
+    def load_checkpoint(self, folder: str | Path) -> str | None:
+        """Go back to the newest whole checkpoint; say what was wrong with a newer one, if any.
+
+        Raises
+        ------
+        RunError
+            There is no whole checkpoint, or it is of another search.
+        """
+        state, notice = read_checkpoint(folder)
+        self.load_state_dict(state)
+        return notice
+
+    def _requests(self) -> list[Request]:
+        """Spell out the open step, one request for each sample."""
+        if self._pending is None:
+            return []
+        return [
+            Request(task, self.space.architecture(tuple(row)), self.seed, self.fidelity)
+            for task, row in zip(self._pending.tasks, self._pending.tokens.tolist(), strict=True)
+        ]
+
+    def _learn(self) -> None:
+        """Close the open step: rewards, baselines, buffer, update."""
+        assert self._pending is not None
+        earned: dict[str, list[float | None]] = {}
+        for request in self._requests():
+            value = self._earned[request.task, request.architecture.key]
+            earned.setdefault(request.task, []).append(value)
+        # Samples of one task stand together in a step, so the order here is that of the step.
+        rewards = [
+            value for task, batch in earned.items() for value in self.baselines.update(task, batch)
+        ]
+        pending = self._pending
+        self._buffer.append(
+            Step(
+                pending.tasks,
+                pending.descriptors,
+                pending.tokens,
+                pending.log_probabilities,
+                torch.tensor(rewards, dtype=torch.float32),
+            )
+        )
+        self._pending, self._earned = None, {}
+        logs = update(
+            self.policy,
+            self.optimiser,
+            tuple(self._buffer),
+            self.baselines.to_dict(),
+            self.config.ppo,
+            self._shuffling,
+        )
+        today = {
+            f"baseline/{task}": self.baselines[task] for task in earned if task in self.baselines
+        }
+        self.logs = {"reward": sum(rewards) / len(rewards), **logs, **today}
+        self.steps += 1
+
+    def _next_tasks(self, count: int) -> list[str]:
+        """Take the next tasks, all different; shuffle anew when every task had its turn."""
+        taken: list[str] = []
+        count = min(count, len(self.names))
+        while len(taken) < count:
+            if not self._queue:
+                order = torch.randperm(len(self.names), generator=self._ordering).tolist()
+                self._queue = [self.names[index] for index in order]
+            # Where a step begins an epoch anew, a task that it already has waits for the next step.
+            task = next(name for name in self._queue if name not in taken)
+            self._queue.remove(task)
+            taken.append(task)
+        return taken
+
+    def _shuffle_descriptors(self) -> None:
+        """Give each task the descriptors of another one: of the next in a random circle."""
+        order = torch.randperm(len(self.names), generator=self._ordering).tolist()
+        circle = [self.names[index] for index in order]
+        following = [*circle[1:], circle[0]]
+        vectors = {
+            name: self._vectors[other] for name, other in zip(circle, following, strict=True)
+        }
+        self._vectors = vectors
+
+    def _identity(self) -> dict[str, Any]:
+        """Say what makes a run itself; a checkpoint is of no use to any other."""
+        vectors = {name: self._vectors[name].tolist() for name in self.names}
+        return {
+            "space": f"{self.space.name} (version {self.space.version}, "
+            f"{short_hash(self.space.to_dict())})",
+            "fidelity": f"{self.fidelity.name} ({self.fidelity.hash})",
+            "seed": self.seed,
+            "tasks": f"{len(self.names)} tasks ({short_hash(vectors)})",
+            "config": self.config.to_dict(),
+        }
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _step_state(step: Step) -> dict[str, Any]:
+    return {"tasks": list(step.tasks), **{name: getattr(step, name) for name in TENSORS}}
+
+
+def _step_of(state: Mapping[str, Any]) -> Step:
+    tensors: dict[str, Tensor] = {name: state[name] for name in TENSORS}
+    return Step(tasks=tuple(state["tasks"]), **tensors)
+
+
+def _known(kind: type, value: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Give the mapping back if the configuration has all its keys."""
+    names = [entry.name for entry in fields(kind)]
+    for key in value:
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)[0]
+            raise RunError(
+                f"{where}: found the unknown key {key!r}, the nearest known one is {near!r}; "
+                "rename it or remove it"
+            )
+    return value

@@ -1,0 +1,212 @@
+"""Joint training of a controller over a corpus: one run's folder from its configuration to its controller."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ambient.child.fidelity import SEARCH, Fidelity
+from ambient.controller.card import Controller
+from ambient.data.corpus import Corpus
+from ambient.errors import RunError
+from ambient.evaluate import Remembering, Store
+from ambient.evaluate.choose import open_engine
+from ambient.files import read_json, write_json_atomic
+from ambient.search.ambient import AmbientConfig, AmbientSearcher
+from ambient.search.loop import Journal, Step, run_search
+from ambient.search.run_folder import open_run
+from ambient.track import open_tracker
+
+if TYPE_CHECKING:
+    from ambient.data.task import TaskData
+    from ambient.space import SearchSpace
+    from descriptors.pipeline import Descriptors
+
+__all__ = ["JointConfig", "read_descriptors", "train_jointly"]
+
+DESCRIPTORS = "descriptors.json"
+
+# How long, how fast and where a run goes on may change when it is resumed; what it computes may not.
+MAY_DIFFER = ("corpus", "steps", "hours", "engine", "workers", "store", "track")
+
+
+@dataclass(frozen=True)
+class JointConfig:
+    """What a joint training is begun with."""
+
+    steps: int = 50  # updates of the controller
+    hours: float | None = None  # stop after the step in which this wall time is passed
+    seed: int = 0  # of the controller and of every child
+    fidelity: Fidelity = SEARCH  # of every child
+    controller: AmbientConfig = field(default_factory=AmbientConfig)
+    engine: str = "pool"  # what trains children: pool or inline
+    workers: int | None = None  # of the pool; None: one for each core
+    store: Path | None = None  # remembers evaluations; None: store.sqlite in the run's folder
+    track: str = "none"  # none or wandb
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise RunError(f"train: found {self.steps} steps, at least 1 is needed; ask for more")
+        if self.hours is not None and not self.hours > 0:
+            raise RunError(f"train: found {self.hours} hours, more than 0 are needed; ask for more")
+
+    def resolve(
+        self, corpus: Corpus, space: SearchSpace, tasks: Mapping[str, TaskData]
+    ) -> dict[str, Any]:
+        """Give the whole configuration of a run over a corpus, as YAML values; the data is named by its hashes."""
+        return {
+            "corpus": str(corpus.path),
+            "steps": self.steps,
+            "hours": self.hours,
+            "seed": self.seed,
+            "engine": self.engine,
+            "workers": self.workers,
+            "store": None if self.store is None else str(self.store),
+            "track": self.track,
+            "training_tasks": {spec.name: tasks[spec.name].hash for spec in corpus.training_tasks},
+            "held_out_tasks": [spec.name for spec in corpus.held_out_tasks],
+            "window_bp": corpus.window_bp,
+            "fidelity": self.fidelity.to_dict(),
+            "controller": self.controller.to_dict(),
+            "space": space.to_dict(),
+        }
+
+
+def train_jointly(
+    folder: Path,
+    corpus: Corpus,
+    space: SearchSpace,
+    tasks: Mapping[str, TaskData],
+    described: Mapping[str, Descriptors],
+    config: JointConfig,
+    resume: bool = False,
+    on_step: Callable[[Step], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Controller:
+    """Train a controller over the training tasks of a corpus; leave everything in a run's folder.
+
+    The folder gets `config.yaml` before the first step; `descriptors.json`; a line in `journal.jsonl` and a
+    checkpoint in `checkpoints/` after each step; every evaluation in the store; and the controller in `controller/`.
+
+    Parameters
+    ----------
+    folder : path
+        Absent or empty, or a run's folder to resume.
+    corpus : Corpus
+    space : SearchSpace
+    tasks : mapping of str to TaskData
+        At least the training tasks; no other is ever trained on.
+    described : mapping of str to Descriptors
+        Of the training tasks, and of held-out ones for the report.
+    config : JointConfig
+    resume : bool
+        Go on from the last checkpoint; the result is then that of an uninterrupted run, bit for bit on a CPU.
+    on_step : callable, optional
+        Told each step once it is on the disk.
+    say : callable, optional
+        Told in a sentence what a user should know (a damaged checkpoint that was passed over).
+
+    Returns
+    -------
+    Controller
+        As it is in `controller/`.
+
+    Raises
+    ------
+    RunError
+        The folder is not what it should be, or the run was begun with another configuration.
+    """
+    started = time.monotonic()
+    configuration = config.resolve(corpus, space, tasks)
+    folder = open_run(folder, configuration, resume, MAY_DIFFER)
+    names = [spec.name for spec in corpus.training_tasks]
+    write_descriptors(folder, described)
+    searcher = AmbientSearcher(
+        space,
+        {name: described[name] for name in names},
+        config.fidelity,
+        config.controller,
+        config.seed,
+    )
+    checkpoints = folder / "checkpoints"
+    if resume and any(checkpoints.glob("step-*.json")):
+        notice = searcher.load_checkpoint(checkpoints)
+        if notice and say:
+            say(notice)
+    training = {name: tasks[name] for name in names}
+    batch = config.controller.tasks_per_step * config.controller.architectures_per_task
+    tracker = open_tracker(config.track, folder, configuration)
+
+    class OutOfTimeError(Exception):
+        """The wall time that the user allowed is used up."""
+
+    def after(step: Step) -> None:
+        searcher.save_checkpoint(checkpoints)
+        tracker.log(step.number, {**step.logs, "rewards": mean_rewards(step, config)})
+        if on_step:
+            on_step(step)
+        if config.hours is not None and time.monotonic() - started > 3600 * config.hours:
+            raise OutOfTimeError
+
+    with (
+        Store(config.store or folder / "store.sqlite") as store,
+        Remembering(open_engine(config.engine, training, config.workers), store) as engine,
+        Journal(folder / "journal.jsonl", keep_steps=searcher.steps) as journal,
+    ):
+        try:
+            run_search(
+                searcher,
+                engine,
+                batch,
+                steps=config.steps,
+                journal=journal,
+                on_step=after,
+                first_step=searcher.steps,
+            )
+        except OutOfTimeError:
+            if say:
+                say(f"stopped after {searcher.steps} steps: the {config.hours} hours are used up")
+    controller = searcher.controller()
+    controller.save(folder / "controller")
+    tracker.artifact(folder / "controller", name="controller", type="model")
+    tracker.finish()
+    return controller
+
+
+def write_descriptors(folder: Path, described: Mapping[str, Descriptors]) -> None:
+    """Write the descriptors of a run's tasks into its folder."""
+    texts = {name: json.loads(one.to_json()) for name, one in described.items()}
+    write_json_atomic(folder / DESCRIPTORS, texts)
+
+
+def read_descriptors(folder: Path) -> dict[str, Descriptors]:
+    """Read the descriptors that a run was begun with; an absent file holds none.
+
+    Raises
+    ------
+    RunError
+        The file is not what `write_descriptors` wrote.
+    """
+    from descriptors.pipeline import Descriptors
+
+    path = folder / DESCRIPTORS
+    if not path.exists():
+        return {}
+    return {
+        name: Descriptors.from_json(json.dumps(values))
+        for name, values in read_json(path, "file of descriptors").items()
+    }
+
+
+def mean_rewards(step: Step, config: JointConfig) -> dict[str, float]:
+    """Give the mean of the metric that is rewarded for each task of a step; failed children do not count."""
+    earned: dict[str, list[float]] = {}
+    for evaluation in step.evaluations:
+        value = evaluation.metrics.get(config.controller.metric)
+        if value is not None:
+            earned.setdefault(evaluation.task, []).append(value)
+    return {task: sum(values) / len(values) for task, values in earned.items()}

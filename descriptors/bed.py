@@ -1,0 +1,109 @@
+"""The rows of BED-like files (BED3 to BED12, narrowPeak, broadPeak), read and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from descriptors.errors import InputError
+from descriptors.rows import integers, read_rows
+
+__all__ = ["COLUMNS", "read_bed"]
+
+COLUMNS = ("chromosome", "start", "end", "name", "score", "strand", "summit")
+
+_NEEDED = "3 columns (chromosome, start, end)"
+
+
+def read_bed(path: Path) -> pd.DataFrame:
+    """Read the rows of a BED-like file and check each.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `COLUMNS`: positions int64, counted from 0, half open; `summit` absolute, the
+        midpoint where the file names none; `score` float64, NaN where absent; `strand` "+", "-" or
+        ".". In the file's order; the index is the line number, counted from 1.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, holds no rows, or a row is wrong (names the first).
+    """
+    parts: list[pd.DataFrame] = []
+    narrow_peak = False
+    for text in read_rows(path, range(11), 3, _NEEDED, spaces=True):
+        if not parts:
+            narrow_peak = _is_narrow_peak(text, path)
+        parts.append(_checked(text, path, narrow_peak))
+    if not parts:
+        raise InputError(
+            f"{path}: found no rows beside headers, {_NEEDED} were needed in each; name a BED file"
+        )
+    return parts[0] if len(parts) == 1 else pd.concat(parts)
+
+
+def _checked(text: pd.DataFrame, path: Path, narrow_peak: bool) -> pd.DataFrame:
+    start, end = integers(text[1], path, "start"), integers(text[2], path, "end")
+
+    def where(wrong: np.ndarray) -> tuple[int, str]:
+        at = int(np.argmax(wrong))
+        return at, f"{path}:{text.index[at]}"
+
+    unnamed = (text[0].str.strip() == "").to_numpy()
+    if unnamed.any():
+        raise InputError(
+            f"{where(unnamed)[1]}: the chromosome's name is empty; write it or remove the row"
+        )
+    if (negative := start < 0).any():
+        at, line = where(negative)
+        raise InputError(
+            f"{line}: the start {start[at]} is below 0, the first base of a chromosome; "
+            "correct the row or remove it"
+        )
+    if (backward := end <= start).any():
+        at, line = where(backward)
+        raise InputError(
+            f"{line}: the end {end[at]} is not after the start {start[at]}; "
+            "swap the two or remove the row"
+        )
+    width = text.shape[1]
+    strand = text[5] if width > 5 else pd.Series(".", index=text.index, dtype=object)
+    score = pd.to_numeric(text[4], errors="coerce") if width > 4 else np.nan
+    columns = {
+        "chromosome": text[0].astype(object),
+        "start": start,
+        "end": end,
+        "name": text[3].astype(object) if width > 3 else ".",
+        "score": score,
+        "strand": strand.where(strand.isin(["+", "-"]), "."),
+        "summit": _summits(text, start, end, path) if narrow_peak else start + (end - start) // 2,
+    }
+    return pd.DataFrame(columns, index=text.index).astype({"score": np.float64})
+
+
+def _summits(text: pd.DataFrame, start: np.ndarray, end: np.ndarray, path: Path) -> np.ndarray:
+    """Give the summits of narrowPeak rows: start plus column 10, the midpoint where that is -1."""
+    offset = integers(text[9], path, "summit (column 10)")
+    wrong = (offset < -1) | (offset >= end - start)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise InputError(
+            f"{path}:{text.index[at]}: the summit (column 10) lies {offset[at]} bp from the start, "
+            f"outside its peak of {end[at] - start[at]} bp; give the distance from the start, "
+            "or -1 where there is none"
+        )
+    return np.where(offset >= 0, start + offset, start + (end - start) // 2)
+
+
+def _is_narrow_peak(text: pd.DataFrame, path: Path) -> bool:
+    """Whether column 10 is the summit: by the file's name, or ten columns that end in numbers."""
+    width = text.shape[1]
+    if width < 10:
+        return False
+    if "narrowpeak" in path.name.lower():
+        return True
+    numbers = text[[6, 7, 8, 9]].head(1000).apply(pd.to_numeric, errors="coerce")
+    return width == 10 and not numbers.isna().to_numpy().any()

@@ -1,0 +1,227 @@
+"""From files to the 40 descriptors, with where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from descriptors.annotation import FEATURES, distances_to_nearest, read_annotation
+from descriptors.background import motif_windows
+from descriptors.conservation import mean_conservation
+from descriptors.genome import Genome
+from descriptors.motifs import Motif, find_motifs, motif_descriptors
+from descriptors.peaks import read_intervals, read_peaks, widen_points
+from descriptors.proteins import assay_flags, domain_flags, read_domains
+from descriptors.record import Descriptors
+from descriptors.schema import NAMES, SCHEMA_VERSION
+from descriptors.sources import Source, sha256_of
+
+__all__ = ["Descriptors", "describe"]
+
+_PEAK_SUFFIXES = (".gz", ".bgz", ".bed", ".narrowpeak", ".broadpeak", ".txt")
+
+
+@dataclass
+class _Found:
+    """What the steps have found so far."""
+
+    numbers: dict[str, float | None] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    motifs: tuple[Motif, ...] = ()
+
+
+def describe(
+    peaks: str | Path,
+    genome: str | Path | Genome,
+    annotation: str | Path | None = None,
+    phastcons: str | Path | None = None,
+    phylop: str | Path | None = None,
+    homer: str | Path | None = None,
+    category: str | None = None,
+    factor: str | None = None,
+    exclude: str | Path | None = None,
+    chromosomes: Sequence[str] | None = None,
+    rename_chromosomes: str | None = None,
+    interpro: str | Path | None = None,
+    name: str | None = None,
+    point_window_bp: int = 200,
+    seed: int = 0,
+) -> Descriptors:
+    """Summarise a data set in 40 numbers.
+
+    Parameters
+    ----------
+    peaks : path
+        BED3 to BED12, narrowPeak or broadPeak, plain, gzip or bgzip.
+    genome : path or Genome
+        FASTA, plain, gzip or bgzip.
+    annotation : path, optional
+        GTF or GFF3; without it the eight location descriptors are missing.
+    phastcons, phylop : path, optional
+        bigWig; without them the conservation descriptors are missing.
+    homer : path, optional
+        HOMER's motif file or result folder; default: the built-in finder.
+    category : str, optional
+        tf, polymerase, histone, accessibility or other.
+    factor : str, optional
+        Gene symbol of what was assayed, looked up in `interpro` and the shipped table.
+    exclude : path, optional
+        BED of regions; peaks that overlap one are left out, and no background is drawn there.
+    chromosomes : sequence of str, optional
+        The training chromosomes: nothing on any other changes a descriptor.
+    rename_chromosomes : "strip-chr" or "add-chr", optional
+        Respells names that the genome does not have, in every file.
+    interpro : path, optional
+        Table with the columns factor and interpro; it overrules the shipped one.
+    name : str, optional
+        Name of the task; default: the peak file's, without its endings.
+    point_window_bp : int
+        Peaks of one base become windows of this width around it.
+    seed : int
+        Of the background for motifs and of their search.
+
+    Returns
+    -------
+    Descriptors
+        The same bytes for the same files and seed.
+
+    Raises
+    ------
+    InputError
+        A file or an option is wrong.
+    """
+    found = _Found()
+    found.numbers.update(assay_flags(category))
+    _describe_factor(found, factor, category, interpro)
+    opened = Genome.open(genome)
+    read = read_peaks(peaks, opened, exclude, chromosomes, rename_chromosomes)
+    table = widen_points(read.table, point_window_bp, opened)
+    points = int((read.table["end"] - read.table["start"] == 1).sum())
+    found.sources["peaks"] = {**read.source.to_dict(), "points": points}
+    found.sources["genome"] = Source(opened.name, opened.sha256, len(opened.sizes)).to_dict()
+    avoid = None
+    if exclude is not None:
+        avoid = read_intervals(exclude, opened, rename_chromosomes)
+        regions = Source(Path(exclude).name, sha256_of(exclude), len(avoid))
+        found.sources["exclude"] = regions.to_dict()
+    _describe_peaks(found, table)
+    if annotation is not None:
+        _describe_location(found, table, annotation, opened, chromosomes, rename_chromosomes)
+    for track, path in (("phastcons", phastcons), ("phylop", phylop)):
+        if path is not None:
+            _describe_conservation(found, table, track, path, opened, rename_chromosomes)
+    if homer is None:
+        _find_motifs(found, table, opened, chromosomes, avoid, seed)
+    else:
+        _read_motifs(found, homer)
+    return Descriptors(
+        task=_task_name(peaks) if name is None else name,
+        schema_version=SCHEMA_VERSION,
+        values={descriptor: found.numbers.get(descriptor) for descriptor in NAMES},
+        sources=found.sources,
+        motifs=found.motifs,
+    )
+
+
+def _task_name(peaks: str | Path) -> str:
+    name = Path(peaks).name
+    while (ending := Path(name).suffix.lower()) in _PEAK_SUFFIXES and ending:
+        name = name[: -len(ending)]
+    return name
+
+
+def _describe_factor(
+    found: _Found, factor: str | None, category: str | None, interpro: str | Path | None
+) -> None:
+    domains, source = read_domains()
+    if interpro is not None:
+        own, source = read_domains(interpro)
+        domains = {**domains, **own}
+    found.numbers.update(domain_flags(factor, category, domains))
+    if factor is not None:
+        is_listed = factor.strip().upper() in domains
+        found.sources["interpro"] = {**source.to_dict(), "factor": factor, "listed": is_listed}
+
+
+def _describe_peaks(found: _Found, table: pd.DataFrame) -> None:
+    widths = (table["end"] - table["start"]).to_numpy()
+    found.numbers["n_peaks"] = float(len(table))
+    found.numbers["peak_width_median_bp"] = float(np.median(widths))
+    found.numbers["peak_width_variance_bp2"] = float(np.var(widths))
+
+
+def _describe_location(
+    found: _Found,
+    table: pd.DataFrame,
+    path: str | Path,
+    genome: Genome,
+    chromosomes: Sequence[str] | None,
+    rename_chromosomes: str | None,
+) -> None:
+    annotation = read_annotation(path, genome, chromosomes, rename_chromosomes)
+    unmatched = {}
+    for feature in FEATURES:
+        distances, unmatched[feature] = distances_to_nearest(table, annotation.features[feature])
+        if len(distances):
+            found.numbers[f"{feature}_distance_median_bp"] = float(np.median(distances))
+            found.numbers[f"{feature}_distance_variance_bp2"] = float(np.var(distances))
+    found.sources["annotation"] = {
+        **annotation.source.to_dict(),
+        "features": {feature: len(annotation.features[feature]) for feature in FEATURES},
+        "peaks_on_chromosomes_without": unmatched,
+    }
+
+
+def _describe_conservation(
+    found: _Found,
+    table: pd.DataFrame,
+    track: str,
+    path: str | Path,
+    genome: Genome,
+    rename_chromosomes: str | None,
+) -> None:
+    conservation = mean_conservation(path, table, genome, rename_chromosomes)
+    found.numbers[f"{track}_mean"] = conservation.mean
+    found.sources[track] = {
+        **Source(Path(path).name, sha256_of(path), len(table) - conservation.unmatched).to_dict(),
+        "scored_share": conservation.scored_share,
+        "peaks_on_chromosomes_without": conservation.unmatched,
+    }
+
+
+def _find_motifs(
+    found: _Found,
+    table: pd.DataFrame,
+    genome: Genome,
+    chromosomes: Sequence[str] | None,
+    avoid: pd.DataFrame | None,
+    seed: int,
+) -> None:
+    windows = motif_windows(table, genome, chromosomes, avoid, seed)
+    found.motifs = tuple(find_motifs(windows.foreground, windows.background, seed=seed))
+    found.numbers.update(motif_descriptors(found.motifs))
+    found.sources["motifs"] = {
+        "finder": "built-in",
+        "seed": seed,
+        "foreground": len(windows.foreground),
+        "background": len(windows.background),
+        "without_known_bases": windows.unknown,
+        "motifs": len(found.motifs),
+    }
+
+
+def _read_motifs(found: _Found, homer: str | Path) -> None:
+    from descriptors.homer import read_motifs
+
+    found.motifs = tuple(read_motifs(homer))
+    found.numbers.update(motif_descriptors(found.motifs))
+    found.sources["motifs"] = {
+        "finder": "homer",
+        "name": Path(homer).name,
+        "motifs": len(found.motifs),
+    }

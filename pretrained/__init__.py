@@ -1,0 +1,1 @@
+"""Controllers that ship with the package: one folder each, weights, card and model card."""

@@ -1,0 +1,58 @@
+"""Parameters and operations of a network, against counts by hand and by torch."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from ambient.child.count import count_flops, count_parameters
+from ambient.child.layers import BothStrands, GlobalMax, LastState
+
+
+def test_a_small_network_is_counted_as_by_hand() -> None:
+    network = nn.Sequential(
+        nn.Conv1d(4, 6, 5, padding=2, bias=False),
+        nn.BatchNorm1d(6),
+        nn.ReLU(),
+        GlobalMax(),
+        nn.Linear(6, 3),
+    )
+    assert count_parameters(network) == 4 * 6 * 5 + 2 * 6 + 6 * 3 + 3
+    assert count_flops(network, 20) == 2 * 20 * 4 * 6 * 5 + 2 * 6 * 3
+
+
+def test_an_lstm_is_counted_as_its_matrix_products_one_position_after_the_other() -> None:
+    layer = LastState(4, 6)
+    lstm, x = layer.lstm, torch.randn(1, 4, 13)
+    hidden, cell = torch.zeros(1, 6), torch.zeros(1, 6)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        for position in range(13):
+            gates = functional.linear(x[:, :, position], lstm.weight_ih_l0, lstm.bias_ih_l0)
+            gates = gates + functional.linear(hidden, lstm.weight_hh_l0, lstm.bias_hh_l0)
+            enter, forget, new, out = gates.chunk(4, dim=1)
+            cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
+            hidden = out.sigmoid() * cell.tanh()
+    torch.testing.assert_close(layer(x), hidden)  # the loop is the LSTM
+    assert count_flops(layer, 13) == counter.get_total_flops()
+
+
+def test_reading_both_strands_costs_twice_and_an_odd_span_one_position_more() -> None:
+    for kernel, computed in ((7, 20), (8, 21)):
+        layer = BothStrands(5, kernel, 1, bias=False)
+        assert count_parameters(layer) == 5 * 4 * kernel
+        assert count_flops(layer, 20) == 2 * 2 * 5 * 4 * kernel * computed
+
+
+def test_counting_leaves_the_network_as_it_was() -> None:
+    network = nn.Sequential(nn.Conv1d(4, 6, 5), nn.BatchNorm1d(6), GlobalMax(), nn.Linear(6, 1))
+    network[1].eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    count_flops(network, 20)
+    assert network.training
+    assert network[3].training
+    assert not network[1].training
+    assert not any(part._forward_hooks for part in network.modules())
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name])

@@ -1,0 +1,104 @@
+"""Standardising descriptors: log1p first, the corpus's own spread, missing ones flagged."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ambient.controller.scaling import Scaler
+from ambient.errors import RunError
+from descriptors.record import Descriptors
+from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION
+
+NAMES = [entry.name for entry in DESCRIPTORS]
+COUNT = len(NAMES)
+
+
+def described(task: str = "task", **values: float | None) -> Descriptors:
+    everything: dict[str, Any] = dict.fromkeys(NAMES, 0.0)
+    everything.update(values)
+    return Descriptors(
+        task=task, schema_version=SCHEMA_VERSION, values=everything, sources={}, motifs=()
+    )
+
+
+def test_a_count_is_standardised_on_the_log_scale() -> None:
+    peaks = [100.0, 1000.0, 5000.0]
+    tasks = [described(n_peaks=count) for count in peaks]
+    scaler = Scaler.fit(tasks)
+    column = NAMES.index("n_peaks")
+    logs = np.log1p(peaks)
+    expected = (logs - logs.mean()) / logs.std()
+    found = [scaler.transform(task)[column] for task in tasks]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_an_identity_descriptor_is_standardised_as_it_is() -> None:
+    tasks = [described(phylop_mean=value) for value in (-1.0, 0.5, 2.0)]
+    scaler = Scaler.fit(tasks)
+    column = NAMES.index("phylop_mean")
+    found = np.array([scaler.transform(task)[column] for task in tasks])
+    assert found.mean() == pytest.approx(0, abs=1e-6)
+    assert found.std() == pytest.approx(1, rel=1e-6)
+
+
+def test_a_missing_value_becomes_the_mean_and_sets_its_flag_alone() -> None:
+    tasks = [described(phastcons_mean=0.2), described(phastcons_mean=0.6)]
+    scaler = Scaler.fit([*tasks, described(phastcons_mean=None)])
+    column = NAMES.index("phastcons_mean")
+    assert scaler.mean[column] == pytest.approx(0.4)
+    vector = scaler.transform(described(phastcons_mean=None))
+    assert vector.shape == (2 * COUNT,)
+    assert vector.dtype == np.float32
+    assert vector[column] == 0
+    assert np.flatnonzero(vector[COUNT:]).tolist() == [column]
+    assert not scaler.transform(tasks[0])[COUNT:].any()
+
+
+def test_a_descriptor_that_did_not_vary_in_training_says_nothing() -> None:
+    # 0.1 + 0.2 is not exact: its mean over many tasks may differ from it by rounding.
+    tasks = [described(phylop_mean=0.1 + 0.2, n_peaks=count) for count in range(1, 8)]
+    vector = Scaler.fit(tasks).transform(described(phylop_mean=50.0, is_tf=1.0, n_peaks=4.0))
+    assert vector[NAMES.index("phylop_mean")] == 0
+    assert vector[NAMES.index("is_tf")] == 0
+
+
+def test_one_task_or_none_at_all_gives_zeros() -> None:
+    only = described(n_peaks=300.0)
+    assert not Scaler.fit([only]).transform(only).any()
+    without = Scaler.fit([None])
+    assert without.transform(None).shape == (2 * COUNT,)
+    assert not without.transform(None).any()
+
+
+def test_every_vector_is_finite_whatever_is_missing() -> None:
+    generator = np.random.default_rng(0)
+    tasks = []
+    for _ in range(6):
+        values = generator.lognormal(3, 3, COUNT)
+        present = generator.random(COUNT) < 0.5
+        given = {
+            name: float(value) if there else None
+            for name, value, there in zip(NAMES, values, present, strict=True)
+        }
+        tasks.append(described(**given))
+    scaler = Scaler.fit(tasks)
+    assert all(np.isfinite(scaler.transform(task)).all() for task in tasks)
+    assert all(math.isfinite(number) for number in (*scaler.mean, *scaler.standard_deviation))
+
+
+def test_a_scaler_survives_json() -> None:
+    scaler = Scaler.fit([described(n_peaks=10.0), described(n_peaks=99.0, phylop_mean=None)])
+    assert Scaler.from_dict(json.loads(json.dumps(scaler.to_dict()))) == scaler
+
+
+def test_descriptors_of_another_schema_are_refused_and_both_versions_named() -> None:
+    scaler = Scaler.fit([described(n_peaks=10.0), described(n_peaks=20.0)])
+    other = replace(scaler, schema_version=SCHEMA_VERSION + 6)
+    with pytest.raises(RunError, match=f"version {SCHEMA_VERSION}, .* {SCHEMA_VERSION + 6}"):
+        other.transform(described())

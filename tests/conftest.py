@@ -1,0 +1,20 @@
+"""Fixtures that every room of the tests shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+REAL_DATA = Path(os.environ.get("AMBIENT_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def yeast() -> Path:
+    """Folder of the real yeast data; a test that asks for it skips where it is absent."""
+    folder = REAL_DATA / "yeast"
+    if not (folder / "tasks.tsv").exists():
+        pytest.skip("the real yeast data is not beside this checkout (shared/data/yeast)")
+    return folder

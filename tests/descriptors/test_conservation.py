@@ -1,0 +1,153 @@
+"""Means of conservation tracks."""
+
+from __future__ import annotations
+
+import gzip
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyBigWig
+import pytest
+
+from descriptors import bigwig
+from descriptors.conservation import mean_conservation
+from descriptors.errors import InputError
+from descriptors.genome import Genome
+
+SIZES = {"chrI": 1000, "chrII": 500, "chrIII": 50}
+GENOME = Genome.from_sequences({name: "A" * size for name, size in SIZES.items()}, "genome.fa")
+
+
+@pytest.fixture
+def track(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """Give a bigWig file with gaps, and its scores as plain arrays (NaN where there is none)."""
+    generator = np.random.default_rng(0)
+    path = tmp_path / "scores.bw"
+    scores = {}
+    with pyBigWig.open(str(path), "w") as writer:
+        writer.addHeader([("chrI", 1000), ("chrII", 500)])
+        for name in ("chrI", "chrII"):
+            values = generator.normal(size=SIZES[name]).round(2).astype(np.float32)
+            values[generator.random(SIZES[name]) < 0.3] = np.nan
+            known = np.flatnonzero(~np.isnan(values))
+            writer.addEntries(
+                [name] * len(known),
+                known.tolist(),
+                ends=(known + 1).tolist(),
+                values=values[known].tolist(),
+            )
+            scores[name] = values.astype(np.float64)
+    return path, scores
+
+
+def table(*rows: tuple[str, int, int]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["chromosome", "start", "end"])
+
+
+def test_the_mean_is_exact_over_the_bases_that_have_a_score(
+    track: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    path, scores = track
+    peaks = table(("chrII", 0, 500), ("chrI", 7, 8), ("chrI", 100, 333), ("chrI", 300, 1000))
+    bases = np.concatenate([scores[c][s:e] for c, s, e in peaks.itertuples(index=False)])
+    found = mean_conservation(path, peaks, GENOME)
+    assert found.mean == pytest.approx(np.nanmean(bases), rel=1e-12)
+    assert found.scored_share == np.isfinite(bases).mean()
+    assert found.unmatched == 0
+
+
+def test_long_intervals_are_read_in_pieces_with_the_same_result(
+    track: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, scores = track
+    monkeypatch.setattr(bigwig, "_PIECE_BP", 7)
+    with pyBigWig.open(str(path)) as reader:
+        sums = bigwig._sums(reader, {"chrI": [[3, 900]]})
+    assert sums["total"] == pytest.approx(np.nansum(scores["chrI"][3:900]))
+    assert sums["scored"] == np.isfinite(scores["chrI"][3:900]).sum()
+
+
+def test_peaks_on_a_chromosome_without_scores_are_counted(
+    track: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    path, scores = track
+    found = mean_conservation(path, table(("chrI", 0, 50), ("chrIII", 0, 50)), GENOME)
+    assert found.unmatched == 1
+    assert found.scored_share == np.isfinite(scores["chrI"][:50]).sum() / 100
+    assert mean_conservation(path, table(("chrIII", 0, 50)), GENOME).mean is None
+
+
+def test_bases_past_the_end_of_the_track_have_no_score(
+    track: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    path, scores = track
+    found = mean_conservation(path, table(("chrII", 450, 550), ("chrII", 600, 700)))
+    assert found.scored_share == np.isfinite(scores["chrII"][450:]).sum() / 200
+    assert found.mean == pytest.approx(np.nanmean(scores["chrII"][450:]))
+
+
+def test_a_bigwig_of_another_genome_is_an_input_error(
+    track: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    path = track[0]
+    peaks = table(("1", 0, 50))
+    with pytest.raises(InputError, match=r"none of the 2 bigWig chromosomes lies on genome\.fa"):
+        mean_conservation(path, peaks, Genome.from_sequences({"1": "A" * 99}, "genome.fa"))
+    with pytest.raises(InputError, match="none of the peaks' chromosomes"):
+        mean_conservation(path, peaks)
+    longer = Genome.from_sequences({"chrI": "A" * 1001}, "genome.fa")
+    with pytest.raises(InputError, match=r"chrI has 1000 bp there and 1001 bp in genome\.fa"):
+        mean_conservation(path, table(("chrI", 0, 50)), longer)
+
+
+def test_renaming_reaches_the_bigwig_file(track: tuple[Path, dict[str, np.ndarray]]) -> None:
+    path, _ = track
+    genome = Genome.from_sequences({"I": "A" * 1000, "II": "A" * 500})
+    with pytest.raises(InputError, match="pass --rename-chromosomes strip-chr"):
+        mean_conservation(path, table(("I", 0, 50)), genome)
+    renamed = mean_conservation(path, table(("I", 0, 50)), genome, "strip-chr")
+    assert renamed.mean == mean_conservation(path, table(("chrI", 0, 50)), GENOME).mean
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "empty", "gzip", "missing", "noise"])
+def test_a_broken_bigwig_is_an_input_error(
+    track: tuple[Path, dict[str, np.ndarray]], damage: str
+) -> None:
+    path = track[0]
+    content = path.read_bytes()
+    noise = np.random.default_rng(1).integers(0, 256, len(content) - 64, dtype=np.uint8).tobytes()
+    broken = {
+        "truncated": content[: len(content) // 3],
+        "text": b"chrI\t1\t2\n" * 99,
+        "empty": b"",
+        "gzip": gzip.compress(content),
+        "noise": content[:64] + noise,
+    }
+    path.unlink()
+    if damage in broken:
+        path.write_bytes(broken[damage])
+    with pytest.raises(InputError, match=r"scores\.bw: "):
+        mean_conservation(path, table(("chrI", 0, 1000)), GENOME)
+
+
+def test_a_crash_of_the_reader_is_an_input_error(
+    track: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash = f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})"
+    monkeypatch.setattr(bigwig, "_CHILD", crash)
+    with pytest.raises(InputError, match=r"reading the file crashed \(signal 11\)"):
+        mean_conservation(track[0], table(("chrI", 0, 9)), GENOME)
+
+
+def test_a_reader_that_never_ends_is_an_input_error(
+    track: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object, **options: object) -> None:
+        raise subprocess.TimeoutExpired("python", 1.0)
+
+    monkeypatch.setattr(subprocess, "run", never)
+    with pytest.raises(InputError, match="does not come to an end"):
+        mean_conservation(track[0], table(("chrI", 0, 9)), GENOME)

@@ -1,0 +1,98 @@
+"""The house of DESIGN 4: imports point downwards, and heavy things are imported only where they are used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# From the ground up. A module may import from a lower floor, and from its own folder.
+FLOORS = (
+    {"descriptors.errors"},
+    {"descriptors"},
+    {"pretrained"},
+    {"ambient.version", "ambient.errors", "ambient.files"},
+    {"ambient.space"},
+    {"ambient.data"},
+    {"ambient.child"},
+    {"ambient.controller"},
+    {"ambient.evaluate"},
+    {"ambient.knowledge"},
+    {"ambient.track"},
+    {"ambient.search"},
+    {"ambient.propose", "ambient.fit", "ambient.zero_shot"},
+    {"ambient.report"},
+    {"ambient.demo"},
+    {"ambient.cli"},
+)
+
+# `Architecture.build` is the one door upwards: the method that DESIGN 11 promises to users.
+DOORS = {("ambient.space.architecture", "ambient.child.build")}
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    for package in ("ambient", "descriptors", "pretrained"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; name the module in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor(module: str) -> int | None:
+    matches = [
+        (len(room), level)
+        for level, rooms in enumerate(FLOORS)
+        for room in rooms
+        if module == room or module.startswith(room + ".")
+    ]
+    return max(matches)[1] if matches else None
+
+
+@pytest.mark.parametrize(("module", "path"), [pytest.param(m, p, id=m) for m, p in sources()])
+def test_imports_point_downwards_only(module: str, path: Path) -> None:
+    own = floor(module)
+    if own is None:
+        assert module == "ambient", f"{module} has no floor; give it one in this test"
+        own = len(FLOORS)
+    for target in imports(path):
+        if target.split(".")[0] not in ("ambient", "descriptors", "pretrained"):
+            continue
+        if any(module == door and target.startswith(to) for door, to in DOORS):
+            continue
+        level = floor(target)
+        if level is None:
+            assert target.startswith("ambient."), f"{module} imports the unknown {target}"
+            continue
+        same_room = module.split(".")[:2] == target.split(".")[:2]
+        assert level < own or same_room, f"{module} (floor {own}) imports {target} (floor {level})"
+
+
+@pytest.mark.parametrize(
+    ("statement", "forbidden"),
+    [
+        ("import ambient, descriptors", "torch ray wandb matplotlib pandas numpy sklearn"),
+        ("import ambient.cli.main", "torch ray wandb matplotlib pandas numpy sklearn"),
+        ("import ambient; ambient.Descriptors", "torch ray wandb matplotlib sklearn"),
+        ("import ambient; ambient.named_space('ambient-10')", "torch ray wandb matplotlib sklearn"),
+    ],
+)
+def test_light_things_do_not_import_heavy_ones(statement: str, forbidden: str) -> None:
+    script = f"import sys\n{statement}\nprint(*sorted(set({forbidden.split()!r}) & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "", f"`{statement}` imports {done.stdout}"
