@@ -10,7 +10,7 @@ from ambient.version import __version__
 _HOMES = {
     "Architecture": "ambient.space",
     "Controller": "ambient.controller.card",
-    "Descriptors": "descriptors.pipeline",
+    "Descriptors": "descriptors.record",
     "InputError": "ambient.errors",
     "RunError": "ambient.errors",
     "SearchSpace": "ambient.space",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +55,9 @@ def compare(
     engine: Engine,
     fidelity: Fidelity,
     full: Fidelity | None = None,
+    single: Architecture | None = None,
     seed: int = 0,
+    on_evaluation: Callable[[Evaluation], None] | None = None,
 ) -> dict[str, Any]:
     """Train each task's proposal and the random architectures alike, and 5-mer regression on the same windows.
 
@@ -73,26 +75,34 @@ def compare(
         Of the proposals and the random architectures.
     full : Fidelity, optional
         At which the proposals are trained once more, as a user would in the end.
+    single : Architecture, optional
+        The control of one architecture for every task.
     seed : int
         Of every child.
+    on_evaluation : callable, optional
+        Told each evaluation when it is there.
 
     Returns
     -------
     dict
         `fidelity`, `seed` and `rows`, one for each task in order: `task`, `category`, `train_positives`,
         `test_positives`, `architecture` (the proposal in one line), `proposal`, `random` (a list), `kmer` and, where
-        asked for, `full`: validation and test AUROC and AUPR (None for a child that failed).
+        asked for, `single` and `full`: validation and test AUROC and AUPR (None for a child that failed).
     """
     from ambient.child.kmer import fit_kmer_baseline
 
     requests = [
         Request(name, architecture, seed, fidelity)
         for name in tasks
-        for architecture in (proposals[name], *random)
+        for architecture in (proposals[name], *random, *([] if single is None else [single]))
     ]
     if full is not None:
         requests += [Request(name, proposals[name], seed, full) for name in tasks]
-    results = {evaluation.request: evaluation for evaluation in engine.run(requests)}
+    results = {}
+    for evaluation in engine.run(requests):
+        results[evaluation.request] = evaluation
+        if on_evaluation:
+            on_evaluation(evaluation)
 
     rows = []
     for name, task in tasks.items():
@@ -107,6 +117,8 @@ def compare(
             "random": [_scores(results[Request(name, one, seed, fidelity)]) for one in random],
             "kmer": fit_kmer_baseline(task),
         }
+        if single is not None:
+            row["single"] = _scores(results[Request(name, single, seed, fidelity)])
         if full is not None:
             row["full"] = _scores(results[Request(name, proposal, seed, full)])
         rows.append(row)

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Descriptors": "descriptors.pipeline",
+    "Descriptors": "descriptors.record",
     "InputError": "descriptors.errors",
     "describe": "descriptors.pipeline",
 }

@@ -114,7 +114,7 @@ def similarity(first: np.ndarray, second: np.ndarray, least_overlap: int | None 
     first, second : ndarray, float, shape (length, 4)
         Probabilities of A, C, G, T.
     least_overlap : int, optional
-        Positions that must lie over each other; two less than the shorter motif when not given.
+        Positions that must lie over each other; two thirds of the shorter motif when not given.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def similarity(first: np.ndarray, second: np.ndarray, least_overlap: int | None 
         In [-1, 1]; 0 where a matrix is flat over the overlap.
     """
     shorter = min(len(first), len(second))
-    overlap = max(1, shorter - 2) if least_overlap is None else least_overlap
+    overlap = -(-2 * shorter // 3) if least_overlap is None else least_overlap
     best = -1.0
     for other in (second, second[::-1, ::-1]):
         for shift in range(overlap - len(other), len(first) - overlap + 1):

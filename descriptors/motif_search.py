@@ -21,8 +21,12 @@ WEAKEST_LN_P = -3.0  # about p = 0.05 for one test: below it there is nothing le
 SEEDS_PER_RANKING = 3  # oligos that are tried by exact, one-mismatch, and two-mismatch enrichment
 STARTS_CLIMBED = 3  # most enriched starting matrices that are refined in each round
 WORTH_SHIFTING_LN_P = -40.0  # a motif this significant is also tried one and two bases further
+ROUNDS_OF_SHIFTING = 4  # at most, each from the best of the one before
 LOOSER = 3  # a matrix is also made of so many times the oligos that are sites
-SEEDS_CONSIDERED = 300  # oligos, by exact and one-mismatch enrichment, that also get two mismatches
+SEEDS_COUNTED = 10_000  # oligos, by exact enrichment, that also get one mismatch
+SEEDS_CONSIDERED = (
+    300  # of these, by exact and one-mismatch enrichment, that also get two mismatches
+)
 SEED_PROBABILITY = 0.7  # of the seed's own base in the first matrix, as in HOMER's unrefined motifs
 REFINEMENTS = 8  # rounds of refinement at most
 IMPROVEMENT = 0.1  # in ln p, that makes another round of refinement worth while
@@ -79,7 +83,12 @@ class LengthSearch:
             best = _better(best, self._climb(start))
         if best is None or best.ln_p > WEAKEST_LN_P:
             return None
-        return self._shifted(best) if best.ln_p < WORTH_SHIFTING_LN_P else best
+        for _ in range(ROUNDS_OF_SHIFTING if best.ln_p < WORTH_SHIFTING_LN_P else 0):
+            shifted = self._shifted(best)
+            if shifted.ln_p > best.ln_p - IMPROVEMENT:
+                break
+            best = shifted
+        return best
 
     def _neighbourhood_ln_p(self, oligos: np.ndarray, masks: np.ndarray) -> np.ndarray:
         """Return a first guess of ln p when the mismatches in `masks` count as well."""
@@ -100,7 +109,7 @@ class LengthSearch:
         oligos = np.flatnonzero((targets >= 2) & (targets > found * rate)).astype(np.int32)
         oligos = oligos[self.index.canonical[oligos] == oligos]
         exact = self.enrichment.bound(targets[oligos], found[oligos])
-        promising = np.lexsort((oligos, exact))[: 10 * SEEDS_CONSIDERED]
+        promising = np.lexsort((oligos, exact))[:SEEDS_COUNTED]
         oligos, exact = oligos[promising], exact[promising]
         one = self._neighbourhood_ln_p(oligos, self._one)
         promising = np.lexsort((oligos, np.minimum(exact, one)))[:SEEDS_CONSIDERED]
@@ -131,7 +140,7 @@ class LengthSearch:
         """Refine matrix and threshold in turns for as long as the enrichment grows."""
         for _ in range(REFINEMENTS):
             improved = best
-            for sites in {best.sites, min(LOOSER * best.sites, len(best.oligos))}:
+            for sites in (best.sites, min(LOOSER * best.sites, len(best.oligos))):
                 matrix = self._matrix_of(best.oligos[:sites], best.oriented[:sites])
                 improved = _better(improved, self.best_threshold(matrix)) or improved
             if improved.ln_p > best.ln_p - IMPROVEMENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from descriptors.annotation import FEATURES, distances_to_nearest, read_annotati
 from descriptors.background import motif_windows
 from descriptors.conservation import mean_conservation
 from descriptors.genome import Genome
+from descriptors.homer import format_motifs, read_motifs
 from descriptors.motifs import Motif, find_motifs, motif_descriptors
 from descriptors.peaks import read_intervals, read_peaks, widen_points
 from descriptors.proteins import assay_flags, domain_flags, read_domains
@@ -65,7 +67,8 @@ def describe(
     phastcons, phylop : path, optional
         bigWig; without them the conservation descriptors are missing.
     homer : path, optional
-        HOMER's motif file or result folder; default: the built-in finder.
+        HOMER's motif file or result folder, which must come from the training chromosomes where a
+        split is given; default: the built-in finder.
     category : str, optional
         tf, polymerase, histone, accessibility or other.
     factor : str, optional
@@ -216,12 +219,12 @@ def _find_motifs(
 
 
 def _read_motifs(found: _Found, homer: str | Path) -> None:
-    from descriptors.homer import read_motifs
-
     found.motifs = tuple(read_motifs(homer))
     found.numbers.update(motif_descriptors(found.motifs))
     found.sources["motifs"] = {
         "finder": "homer",
         "name": Path(homer).name,
+        # A result may be a folder: the hash is of the motifs as one file would hold them.
+        "sha256": hashlib.sha256(format_motifs(found.motifs).encode()).hexdigest(),
         "motifs": len(found.motifs),
     }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from descriptors.errors import InputError
-from descriptors.motifs import Motif
+from descriptors.motif_model import Motif
 from descriptors.schema import NAMES, SCHEMA_VERSION
 
 __all__ = ["Descriptors"]

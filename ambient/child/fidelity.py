@@ -121,17 +121,17 @@ def _is_of_kind(value: Any, kind: str) -> bool:
 # Ranks architectures: cheap. benchmarks/fidelity holds the measurement that it was chosen by.
 SEARCH = Fidelity(
     name="search",
-    windows_per_epoch=1500,
+    windows_per_epoch=1200,
     epochs=10,
     keep_from=0.5,
     patience=10,
     batch_size=64,
-    learning_rate=0.003,
+    learning_rate=0.005,
     warm_up=0.3,
     weight_decay=0.01,
     shift_bp=32,
     reverse_complement=True,
-    seeded_filters=0.5,
+    seeded_filters=0.75,
     members=1,
     precision="bfloat16",
 )
@@ -139,17 +139,17 @@ SEARCH = Fidelity(
 # What a user gets in the end.
 FULL = Fidelity(
     name="full",
-    windows_per_epoch=1500,
+    windows_per_epoch=2000,
     epochs=24,
-    keep_from=0.5,
-    patience=24,
-    batch_size=64,
+    keep_from=0.75,
+    patience=5,
+    batch_size=32,
     learning_rate=0.003,
     warm_up=0.3,
     weight_decay=0.01,
     shift_bp=32,
     reverse_complement=True,
-    seeded_filters=0.5,
+    seeded_filters=0.75,
     members=5,
     precision="bfloat16",
 )

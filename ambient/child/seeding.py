@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ambient.child.layers import BothStrands
+
 __all__ = ["enriched_filters", "first_filters", "seed_first_filters"]
 
 _WORD = 6  # bp of the words that are counted; longer ones are too rare among 150 positives
@@ -120,43 +122,49 @@ def _profile(
     return np.log(counts / counts.sum(0) / 0.25).astype(np.float32)
 
 
-def seed_first_filters(
-    weight: torch.Tensor, filters: list[np.ndarray], rng: np.random.Generator
-) -> int:
-    """Copy profiles into a convolution, each on a random strand, at the usual norm of its filters.
+def seed_first_filters(weight: torch.Tensor, filters: list[np.ndarray], strands: int) -> int:
+    """Copy profiles into a convolution at the usual norm of its filters.
 
     Parameters
     ----------
     weight : Tensor, float32, shape (filters, 4, width)
-        Changed in place.
+        Changed in place, from its first filter on.
     filters : list of array, float32, shape (4, width)
-        More than the layer has filters are not used.
-    rng : numpy.random.Generator
-        Chooses the strands.
+        Those that find no room are not used.
+    strands : int
+        2 where each profile is set together with its reverse complement, in the next filter.
 
     Returns
     -------
     int
         How many filters were set.
     """
-    chosen = filters[: len(weight)]
+    profiles = [torch.from_numpy(profile).to(weight) for profile in filters]
+    turned = [p.flip(turn) for p in profiles for turn in ((), (0, 1))[:strands]]
     with torch.no_grad():
         norm = weight.flatten(1).norm(dim=1).mean()
-        for number, profile in enumerate(chosen):
-            start = torch.from_numpy(profile).to(weight)
-            start = start.flip(0, 1) if rng.random() < 0.5 else start
-            weight[number] = start / start.norm() * norm
-    return len(chosen)
+        for number, profile in enumerate(turned[: len(weight)]):
+            weight[number] = profile / profile.norm() * norm
+    return min(len(turned), len(weight))
 
 
-def first_filters(module: nn.Module) -> tuple[torch.Tensor, int] | None:
-    """Give the weight (filters, 4, width) and the dilation of a network's first convolution.
+def first_filters(module: nn.Module) -> tuple[torch.Tensor, int, int] | None:
+    """Find the first convolution of a network.
 
-    None where it is 1 bp wide, mixes bases and can hold no word, or where it does not read DNA.
+    Returns
+    -------
+    weight : Tensor, float32, shape (filters, 4, width)
+    dilation : int
+        Distance in bp between the bases that a filter reads.
+    strands : int
+        How many strands a word needs its own filter for: 1 where the layer reads both by itself.
+    or None where the filters are 1 bp wide and can hold no word, or do not read DNA.
     """
     for part in module.modules():
         weight = getattr(part, "weight", None)
         if isinstance(weight, torch.Tensor) and weight.ndim == 3:
             dilation = int(np.max(np.asarray(getattr(part, "dilation", 1))))
-            return (weight, dilation) if weight.shape[1] == 4 and weight.shape[2] > 1 else None
+            strands = 1 if isinstance(part, BothStrands) else 2
+            holds = weight.shape[1] == 4 and weight.shape[2] > 1
+            return (weight, dilation, strands) if holds else None
     return None

@@ -173,9 +173,9 @@ def _train_member(
         module = plan.architecture.build(trained.window_bp, trained.outputs)
         first = first_filters(module)
         if first is not None:
-            weight, dilation = first
-            count = round(len(weight) * plan.fidelity.seeded_filters)
-            seed_first_filters(weight, find_filters(weight.shape[2], dilation, count), rng)
+            weight, dilation, strands = first
+            count = round(len(weight) * plan.fidelity.seeded_filters / strands)
+            seed_first_filters(weight, find_filters(weight.shape[2], dilation, count), strands)
         module.to(plan.windows.device)
         rows_before = len(trained.history)
         try:

@@ -53,7 +53,7 @@ def command(peaks: Path, output: Path | None, seed: int, **options: Any) -> None
 
 def _corpus_table(path: Path, seed: int, options: dict[str, Any]) -> str:
     from ambient.data.corpus import read_corpus
-    from ambient.data.prepare import describe_corpus
+    from ambient.data.describe import describe_corpus
     from ambient.errors import InputError
     from descriptors.schema import DESCRIPTORS
 

@@ -177,18 +177,19 @@ class Controller:
         return cls(policy, scaler, tasks, metric, training)
 
     @overload
-    def propose(self, descriptors: Descriptors, top: int = 1) -> list[Proposal]: ...
+    def propose(self, descriptors: Descriptors | None, top: int = 1) -> list[Proposal]: ...
     @overload
     def propose(self, descriptors: Sequence[Descriptors], top: int = 1) -> list[list[Proposal]]: ...
     def propose(
-        self, descriptors: Descriptors | Sequence[Descriptors], top: int = 1
+        self, descriptors: Descriptors | Sequence[Descriptors] | None, top: int = 1
     ) -> list[Proposal] | list[list[Proposal]]:
         """Propose architectures for data sets from their descriptors alone.
 
         Parameters
         ----------
-        descriptors : Descriptors or sequence of Descriptors
-            Of one data set, or of several.
+        descriptors : Descriptors, sequence of Descriptors, or None
+            Of one data set, or of several. None stands for a data set of which nothing is known: the mean of the
+            training tasks.
         top : int
             How many different networks; fewer come back only where the space has fewer.
 
@@ -208,7 +209,7 @@ class Controller:
             return [self._propose(item, top) for item in descriptors]
         return self._propose(descriptors, top)
 
-    def nearest(self, descriptors: Descriptors) -> tuple[tuple[str, float], ...]:
+    def nearest(self, descriptors: Descriptors | None) -> tuple[tuple[str, float], ...]:
         """Give the training tasks with their distances (Euclidean, standardised), nearest first."""
         own = self.scaler.transform(descriptors)
         count = len(self.scaler.names)
@@ -218,7 +219,7 @@ class Controller:
         ]
         return tuple(sorted(distances, key=lambda entry: (entry[1], entry[0])))
 
-    def _propose(self, descriptors: Descriptors, top: int) -> list[Proposal]:
+    def _propose(self, descriptors: Descriptors | None, top: int) -> list[Proposal]:
         vector = torch.from_numpy(self.scaler.transform(descriptors))
         width = max(2 * top, LEAST_BEAM_WIDTH)
         architectures: dict[str, Architecture] = {}

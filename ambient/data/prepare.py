@@ -185,6 +185,11 @@ def task_from_peaks(
     label = name or peaks.name.split(".")[0]
     if category not in CATEGORIES:
         raise InputError(f'{label}: unknown category "{category}"; {nearest(category, CATEGORIES)}')
+    if window_bp < 10 or margin_bp < 0:
+        raise InputError(
+            f"{label}: found a window of {window_bp} bp with a margin of {margin_bp} bp; "
+            "give a window of at least 10 bp and a margin of at least 0 bp"
+        )
     names = list(opened.sizes) if chromosomes is None else list(chromosomes)
     excluded = read_excluded(exclude, opened, rename_chromosomes)
     if split is None:

@@ -23,7 +23,7 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if isinstance(key, (dict, list)) or key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f'the key "{key}" stands twice or is no plain word', key_node.start_mark

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,7 @@ class Store:
             row = self._connection.execute(f"{SELECT} WHERE {where}", key._asdict()).fetchone()
         return None if row is None else self._evaluation(row)
 
-    def _evaluation(self, row: sqlite3.Row) -> Evaluation:
+    def _evaluation(self, row: sqlite3.Row | Mapping[Any, Any]) -> Evaluation:
         from ambient.child.fidelity import Fidelity
         from ambient.space import Architecture
 
@@ -303,25 +304,68 @@ class Store:
         Returns
         -------
         DataFrame
-            Key, task and results; `architecture_json` rebuilds the network, `fidelity_name` and
-            `fidelity` (hash) name the recipe. Rows of other versions of ambient are in it, too.
+            Key, task and results; `architecture_json` rebuilds the network, `fidelity_json` the recipe, which
+            `fidelity` (hash) and `fidelity_name` name. Rows of other versions of ambient are in it, too.
         """
         import pandas as pd
 
         records = []
         for row in self._select(**filters):
             record = dict(row)
-            fidelity = json.loads(record.pop("fidelity_json"))
-            record |= {"fidelity_name": fidelity["name"], **json.loads(record.pop("metrics"))}
-            records.append(record)
+            metrics = json.loads(record["metrics"])
+            record["fidelity_name"] = json.loads(record["fidelity_json"])["name"]
+            record["metrics_json"] = record.pop("metrics")
+            records.append({**record, **metrics})
         columns = [c for c in COLUMNS if c != "metrics"]
         return pd.DataFrame.from_records(records) if records else pd.DataFrame(columns=columns)
 
     def export_tsv(self, path: str | Path, **filters: Any) -> int:
-        """Write `to_table` as tab-separated text, atomically; give the number of rows."""
+        """Write `to_table` as tab-separated text, atomically, compressed where the name ends in .gz; give the number of rows."""
         table = self.to_table(**filters)
-        write_atomic(path, table.to_csv(sep="\t", index=False))
+        content = table.to_csv(sep="\t", index=False).encode()
+        if str(path).endswith(".gz"):
+            content = gzip.compress(content, mtime=0)
+        write_atomic(path, content)
         return len(table)
+
+    def import_tsv(self, path: str | Path) -> int:
+        """Take over the rows of a table that `export_tsv` wrote, by the rule of `put`.
+
+        Parameters
+        ----------
+        path : path
+            Plain, or compressed where the name ends in .gz.
+
+        Returns
+        -------
+        int
+            How many were new here, or replaced a failed one.
+
+        Raises
+        ------
+        RunError
+            The file is absent or is no such table; nothing is taken over then.
+        """
+        import pandas as pd
+
+        try:
+            table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+            rows = [
+                {**row, "metrics": row["metrics_json"], "seed": int(row["seed"])}
+                | {name: float(row[name]) for name in ("wall_seconds", "cpu_seconds")}
+                for row in table.to_dict("records")
+            ]
+            evaluations = [self._evaluation(row) for row in rows]
+        except FileNotFoundError as error:
+            raise RunError(
+                f"{path}: there is no such table of evaluations; check the path"
+            ) from error
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise RunError(
+                f"{path}: found something else ({error}) where a table of evaluations was needed; "
+                "name a file that `ambient evaluate --export` wrote"
+            ) from error
+        return self.put(*evaluations)
 
     def close(self) -> None:
         """Close the file; what was put is in it already."""

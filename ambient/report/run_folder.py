@@ -190,7 +190,7 @@ def _read_journal(path: Path, metric: str) -> tuple[tuple[Mapping[str, Any], ...
     if not path.exists():
         return None, False
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    steps: dict[int, Mapping[str, Any]] = {}
+    steps: dict[int, dict[str, Any]] = {}
     torn = False
     for number, line in enumerate(lines, start=1):
         if not line.strip():

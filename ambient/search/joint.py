@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ambient.child.fidelity import SEARCH, Fidelity
 from ambient.controller.card import Controller
@@ -46,7 +46,7 @@ class JointConfig:
     engine: str = "pool"  # what trains children: pool or inline
     workers: int | None = None  # of the pool; None: one for each core
     store: Path | None = None  # remembers evaluations; None: store.sqlite in the run's folder
-    track: str = "none"  # none or wandb
+    track: Literal["none", "wandb"] = "none"
 
     def __post_init__(self) -> None:
         if self.steps < 1:

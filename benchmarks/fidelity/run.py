@@ -1,10 +1,11 @@
-"""Measure how well cheap fidelities rank architectures as a thorough training does, and at what cost.
+"""Measure how well cheap fidelities rank architectures as a thorough training does, and its cost.
 
     python benchmarks/fidelity/run.py --architectures 20
 
-trains each architecture on each task at each fidelity of `CANDIDATES` and at `full` with one member, the reference. Each
-evaluation is appended to evaluations.jsonl as soon as it is there, so the script goes on from where it stopped; results.json and
-results.md are written anew from all that is there. `--summary` trains nothing.
+trains each architecture on each task at each fidelity of `CANDIDATES` and at `full` with one
+member, the reference. Each evaluation is appended to evaluations.jsonl as soon as it is there, so
+the script goes on from where it stopped; results.json and results.md are written anew from all that
+is there. `--summary` trains nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ ARCHITECTURES_SEED = 11  # of the draw of the architectures
 REFERENCE = replace(FULL, name="full, one member", members=1)
 CANDIDATES = (
     SEARCH,
-    replace(SEARCH, name="search, half the epochs", epochs=SEARCH.epochs // 2),
+    replace(SEARCH, name="search, 500 windows an epoch", windows_per_epoch=500),
     replace(SEARCH, name="search, no seeded filters", seeded_filters=0.0),
 )
 

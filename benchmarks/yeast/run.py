@@ -2,17 +2,20 @@
 
     python benchmarks/yeast/run.py --hours 1
 
-trains for an hour (going on from where it stopped before, since evaluations, steps and tasks are remembered under cache/),
-then proposes, trains each proposal and ten random architectures alike, fits each proposal at `full`, and writes comparison.json,
-results.md, evaluations.tsv.gz, proposals.json and controller/ beside this file. `--hours 0` only measures.
+trains for an hour (going on from where it stopped before, since evaluations, steps and tasks are remembered under
+cache/), then proposes, trains each proposal and ten random architectures alike, fits each proposal at `full`, and
+writes comparison.json, results.md, evaluations.tsv.gz, proposals.json and controller/ beside this file.
+`--hours 0` only measures.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ambient.child.fidelity import FULL, SEARCH
 from ambient.cli.progress import progress
@@ -20,15 +23,19 @@ from ambient.controller.card import Controller
 from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.describe import describe_corpus
 from ambient.data.prepare import prepare_corpus
+from ambient.data.task import TaskData
 from ambient.errors import InputError
 from ambient.evaluate import Remembering, Store
 from ambient.evaluate.choose import open_engine
 from ambient.files import write_atomic, write_json_atomic
 from ambient.propose import propose_for_tasks
+from ambient.report.summary import mean_interval
 from ambient.search.ambient import AmbientConfig
 from ambient.search.joint import JointConfig, train_jointly
+from ambient.search.loop import Step
 from ambient.space import named_space
 from ambient.zero_shot import compare, draw_random
+from descriptors import Descriptors
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / "cache"
@@ -74,13 +81,12 @@ def main() -> None:
         controller, corpus.held_out_tasks, described, HERE / "proposals.json"
     )
     random = draw_random(controller.space, RANDOM, RANDOM_SEED)
-    total = len(held_out) * (1 + RANDOM + (not arguments.no_full))
+    single = controller.propose(None)[0].architecture
+    total = len(held_out) * (2 + RANDOM + (not arguments.no_full))
     with (
         Store(store_path) as store,
         progress("measuring", total) as advance,
-        Remembering(
-            open_engine("pool", held_out, arguments.workers), store, on_result=advance
-        ) as engine,
+        Remembering(open_engine("pool", held_out, arguments.workers), store) as engine,
     ):
         comparison = compare(
             held_out,
@@ -89,39 +95,97 @@ def main() -> None:
             engine,
             SEARCH,
             full=None if arguments.no_full else FULL,
+            single=single,
             seed=arguments.seed,
+            on_evaluation=lambda evaluation: advance(evaluation.task),
         )
         store.export_tsv(RECORDS)
-    comparison["training"] = controller.training
+    comparison["training"] = dict(controller.training)
     write_json_atomic(HERE / "comparison.json", comparison)
-    text = table(comparison, corpus)
+    text = "\n\n".join(table(comparison, metric) for metric in ("test_auroc", "test_aupr")) + "\n"
     write_atomic(HERE / "results.md", text)
     print(text)
 
 
-def train(corpus: Corpus, tasks, described, run: Path, store: Path, arguments) -> None:
+def train(
+    corpus: Corpus,
+    tasks: dict[str, TaskData],
+    described: dict[str, Descriptors],
+    run: Path,
+    store: Path,
+    arguments: argparse.Namespace,
+) -> None:
     """Train the controller for some hours, going on from where it stopped."""
     config = JointConfig(
         steps=STEPS,
         hours=arguments.hours,
         seed=arguments.seed,
         fidelity=SEARCH,
-        controller=AmbientConfig.from_dict(json.loads((HERE / "controller.json").read_text())),
+        controller=AmbientConfig(),
         workers=arguments.workers,
         store=store,
     )
-    train_jointly(
-        run,
-        corpus,
-        named_space("ambient-10"),
-        tasks,
-        described,
-        config,
-        resume=run.exists(),
-        on_step=lambda step: print(
-            f"step {step.number}: reward {step.logs['reward']:.4f}, entropy {step.logs['entropy']:.2f}, "
-            f"{step.wall_seconds:.0f} s",
+
+    def tell(step: Step) -> None:
+        logs = step.logs
+        print(
+            f"step {step.number}: reward {logs['reward']:.4f}, entropy {logs['entropy']:.2f}, "
+            f"{len(step.evaluations)} evaluations in {step.wall_seconds:.0f} s",
             flush=True,
-        ),
-        say=print,
+        )
+
+    space = named_space("ambient-10")
+    train_jointly(
+        run, corpus, space, tasks, described, config, run.exists(), on_step=tell, say=print
     )
+
+
+def table(comparison: dict[str, Any], metric: str) -> str:
+    """Set the comparison in one metric as Markdown."""
+    name = {"test_auroc": "AUROC", "test_aupr": "AUPR"}[metric]
+    lines = [
+        f"**Test {name}**",
+        "",
+        "| task (training positives) | proposal | one for all | random: mean, best of 10 | random beaten "
+        "| 5-mers | proposal at `full` |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in comparison["rows"]:
+        random = [one[metric] for one in row["random"] if one[metric] is not None]
+        own = row["proposal"][metric]
+        beaten = sum(own > score for score in random)
+        lines.append(
+            f"| {row['task']} ({row['train_positives']:,}) | {own:.3f} | {row['single'][metric]:.3f} "
+            f"| {np.mean(random):.3f}, {max(random):.3f} | {beaten} of {len(random)} "
+            f"| {row['kmer'][metric]:.3f} | {_or_dash(row.get('full', {}).get(metric))} |"
+        )
+    rows = comparison["rows"]
+    means = [[one[metric] for one in row["random"] if one[metric] is not None] for row in rows]
+    gains = {
+        "the mean random architecture": [
+            row["proposal"][metric] - np.mean(random)
+            for row, random in zip(rows, means, strict=True)
+        ],
+        "the one architecture for all": [
+            row["proposal"][metric] - row["single"][metric] for row in rows
+        ],
+    }
+    if all("full" in row for row in rows):
+        gains["5-mers, at `full`,"] = [row["full"][metric] - row["kmer"][metric] for row in rows]
+    lines.append("")
+    for what, values in gains.items():
+        interval = mean_interval([float(value) for value in values])
+        wins = sum(value > 0 for value in values)
+        lines.append(
+            f"- Over {what} the proposal gains {interval.mean:+.4f} (95% interval {interval.low:+.4f} to "
+            f"{interval.high:+.4f} over tasks), and is above it on {wins} of {len(values)}."
+        )
+    return "\n".join(lines)
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ambient.child import kmer
 from ambient.child.kmer import fit_kmer_baseline, kmer_counts
 from ambient.data.task import TaskData
 from ambient.errors import InputError
@@ -82,6 +83,20 @@ def test_a_planted_word_is_found():
     metrics = fit_kmer_baseline(planted_task())
     assert metrics["test_auroc"] > 0.9
     assert metrics["test_aupr"] > 0.9
+
+
+def test_the_penalty_is_the_best_on_validation(monkeypatch):
+    task = planted_task()
+    noise = np.random.default_rng(1).random(len(task.labels)) < 0.25
+    task = replace(task, labels=np.where(noise[:, None], 1 - task.labels, task.labels))
+    chosen = fit_kmer_baseline(task, k=4)
+    alone = {}
+    for inverse_penalty in kmer._INVERSE_PENALTIES:
+        monkeypatch.setattr(kmer, "_INVERSE_PENALTIES", (inverse_penalty,))
+        alone[inverse_penalty] = fit_kmer_baseline(task, k=4)["validation_auroc"]
+    assert len(set(alone.values())) > 1
+    assert chosen["validation_auroc"] == max(alone.values()) == alone[chosen["inverse_penalty"]]
+    assert alone[1e-3] < max(alone.values())
 
 
 def test_test_labels_change_nothing_but_the_test_metrics():

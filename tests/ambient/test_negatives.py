@@ -184,7 +184,7 @@ def test_by_default_there_are_other_tasks_only_where_there_are_other_tasks() -> 
 
 
 def test_other_tasks_without_other_tasks_are_refused() -> None:
-    with pytest.raises(InputError, match="Reb1: .*no other training task"):
+    with pytest.raises(InputError, match=r"Reb1: .*no other training task"):
         NegativesConfig(2.0, {"other_tasks": 1.0}).resolved_mix(False, "Reb1")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -152,6 +153,23 @@ def test_advantages_follow_the_baselines_of_the_day() -> None:
         with torch.no_grad():
             moved.append(float((policy.log_probability(vectors, tokens) - before)[0]))
     assert moved[0] > 0 > moved[1]
+
+
+def test_an_update_learns_nothing_from_a_sample_that_is_beyond_the_clip() -> None:
+    """Ratios are taken to the policy that sampled: here 1.65, so a good sample has had its due."""
+    moved = []
+    for clip_ratio in (0.2, 0.9):
+        policy = fresh_policy()
+        step = sampled_step(policy, torch.tensor([0.9, 0.8]))
+        step = replace(step, log_probabilities=step.log_probabilities - 0.5)
+        before = [weight.detach().clone() for weight in policy.parameters()]
+        config = PPOConfig(entropy_weight=0.0, epochs=1, clip_ratio=clip_ratio)
+        optimiser = torch.optim.SGD(policy.parameters(), lr=0.1)
+        logs = update(policy, optimiser, [step], {"task": 0.5}, config, generator())
+        assert logs["clip_fraction"] == float(clip_ratio < 0.65)
+        after = policy.parameters()
+        moved.append(not all(map(torch.equal, before, after)))
+    assert moved == [False, True]
 
 
 def test_an_update_ends_early_when_the_policy_has_moved_too_far() -> None:

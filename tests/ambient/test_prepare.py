@@ -185,6 +185,20 @@ def test_nothing_on_test_chromosomes_reaches_the_training_windows(folder: Path) 
         assert rows_of(task, "test") != rows_of(before[name], "test")
 
 
+def test_a_task_is_no_other_task_of_itself(folder: Path) -> None:
+    corpus = corpus_with(folder)
+    alone = dataclasses.replace(corpus, tasks=(corpus.tasks[0], *corpus.held_out_tasks))
+    tasks = prepare_corpus(alone)
+    kinds = {
+        name: {ORIGINS[kind] for kind in np.unique(task.origin)} for name, task in tasks.items()
+    }
+    assert kinds[corpus.tasks[0].name] == {"positive", "gc_matched"}
+    assert "other_tasks" in kinds[corpus.held_out_tasks[0].name]
+    asked = NegativesConfig(2.0, {"other_tasks": 1.0})
+    with pytest.raises(InputError, match="no other training task"):
+        prepare_corpus(dataclasses.replace(alone, negatives=asked))
+
+
 def test_another_seed_gives_other_negatives_and_the_same_positives(folder: Path) -> None:
     corpus = corpus_with(folder)
     spec = corpus.tasks[0]
@@ -378,6 +392,7 @@ def test_one_peak_file_obeys_a_given_split_and_exclusion(folder: Path) -> None:
         ({"chromosomes": ["chr1", "chr2"]}, "peaks lie on 2 chromosome"),
         ({"split": Split(("chr2",), ("chrX",))}, 'the split names "chrX"'),
         ({"negatives": NegativesConfig(2.0, {"other_tasks": 1})}, "no other training task"),
+        ({"window_bp": 0}, "a window of at least 10 bp"),
         ({"window_bp": 20_000}, "none of the 0 positives"),
     ],
 )

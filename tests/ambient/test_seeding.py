@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from ambient.child.layers import BothStrands
 from ambient.child.seeding import enriched_filters, first_filters, seed_first_filters
 
 WORD = np.array([0, 2, 2, 1, 3, 3, 0, 1], dtype=np.uint8)
@@ -75,32 +76,37 @@ def test_unknown_bases_hold_no_word():
     assert enriched_filters(np.full_like(positives, 4), negatives, 8, 1, 3) == []
 
 
-def test_filters_are_copied_on_either_strand_at_the_usual_norm():
+@pytest.mark.parametrize("strands", [1, 2])
+def test_filters_are_copied_at_the_usual_norm_on_as_many_strands_as_needed(strands):
     torch.manual_seed(0)
-    layer = nn.Conv1d(4, 6, 8)
+    layer = nn.Conv1d(4, 8, 8)
     before = layer.weight.detach().clone()
     filters = enriched_filters(*planted(), 8, 1, 3)
-    assert seed_first_filters(layer.weight, filters, np.random.default_rng(0)) == len(filters) == 3
+    assert seed_first_filters(layer.weight, filters, strands) == 3 * strands
     usual = before.flatten(1).norm(dim=1).mean()
     for number, profile in enumerate(filters):
-        weight = layer.weight[number].detach()
-        torch.testing.assert_close(weight.norm(), usual)
         start = torch.from_numpy(profile) / np.linalg.norm(profile) * usual
-        assert torch.allclose(weight, start) or torch.allclose(weight, start.flip(0, 1))
-    assert torch.equal(layer.weight[3:], before[3:])
+        torch.testing.assert_close(layer.weight[strands * number].detach(), start)
+        if strands == 2:
+            torch.testing.assert_close(layer.weight[2 * number + 1].detach(), start.flip(0, 1))
+    assert torch.equal(layer.weight[3 * strands :], before[3 * strands :])
 
 
 def test_more_filters_than_the_layer_has_are_not_used():
-    layer = nn.Conv1d(4, 2, 8)
-    filters = enriched_filters(*planted(), 8, 1, 3)
-    assert seed_first_filters(layer.weight, filters, np.random.default_rng(0)) == 2
+    layer = nn.Conv1d(4, 3, 8)
+    assert seed_first_filters(layer.weight, enriched_filters(*planted(), 8, 1, 3), 2) == 3
 
 
 def test_only_a_wide_first_convolution_over_dna_is_seeded():
     wide = nn.Sequential(nn.Conv1d(4, 6, 8, dilation=2), nn.ReLU(), nn.Conv1d(6, 6, 8))
-    weight, dilation = first_filters(wide)
+    weight, dilation, strands = first_filters(wide)
     assert weight is wide[0].weight
-    assert dilation == 2
+    assert (dilation, strands) == (2, 2)
     assert first_filters(nn.Sequential(nn.Conv1d(4, 4, 1), nn.Conv1d(4, 6, 8))) is None
     assert first_filters(nn.Sequential(nn.Conv1d(5, 4, 8))) is None
     assert first_filters(nn.Sequential(nn.Flatten(), nn.Linear(4, 1))) is None
+
+
+def test_a_layer_that_reads_both_strands_needs_each_word_once():
+    weight, dilation, strands = first_filters(BothStrands(6, 8, 2))
+    assert (len(weight), dilation, strands) == (6, 2, 1)

@@ -63,6 +63,12 @@ def test_genes_nest_and_are_counted_from_one(simulated: Path) -> None:
     for row in rows:
         start, end = genes[row[8].split('"')[1]]
         assert 1 <= start <= int(row[3]) <= int(row[4]) <= end <= 20_000
+    for name, (start, end) in genes.items():
+        parts = sorted((int(row[3]), int(row[4]), row[2]) for row in rows if f'"{name}"' in row[8])
+        utr = [part for part in parts if part[2].endswith("utr")]
+        coding = [part for part in parts if part[2] == "CDS"]
+        assert (utr[0][0], utr[0][1] + 1) == (start, coding[0][0])
+        assert (utr[1][0] - 1, utr[1][1]) == (coding[-1][1], end)
 
 
 def test_coding_exons_are_more_conserved_than_the_rest(simulated: Path) -> None:

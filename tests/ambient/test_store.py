@@ -208,3 +208,29 @@ def test_a_folder_or_a_missing_folder_is_refused(tmp_path: Path) -> None:
 def test_a_new_store_leaves_no_litter(tmp_path: Path) -> None:
     Store(tmp_path / "store.sqlite").close()
     assert [child.name for child in tmp_path.iterdir()] == ["store.sqlite"]
+
+
+@pytest.mark.parametrize("name", ["rows.tsv", "rows.tsv.gz"])
+def test_a_table_that_was_exported_is_imported_whole(tmp_path: Path, name: str) -> None:
+    rows = [
+        evaluation(0),
+        evaluation(1, metrics={"validation_auroc": None, "test_auroc": 1 / 3}),
+        evaluation(2, metrics={}, state="failed", reason="no\troom\n"),
+    ]
+    with Store(tmp_path / "a.sqlite") as store, Store(tmp_path / "b.sqlite") as other:
+        store.put(*rows)
+        assert store.export_tsv(tmp_path / name) == 3
+        assert other.import_tsv(tmp_path / name) == 3
+        assert list(other.rows()) == list(store.rows()) == rows
+        assert other.import_tsv(tmp_path / name) == 0
+
+
+def test_a_table_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "peaks.tsv"
+    path.write_text("chr1\t5\t9\nchr1\t7\t9\n")
+    with Store(tmp_path / "a.sqlite") as store:
+        with pytest.raises(RunError, match=r"peaks\.tsv: found something else"):
+            store.import_tsv(path)
+        with pytest.raises(RunError, match="no such table"):
+            store.import_tsv(tmp_path / "absent.tsv")
+        assert len(store) == 0

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from descriptors.errors import InputError
 from descriptors.homer import format_motifs, parse_motifs, read_motifs, run_homer
 
-COUNTS = "T:627.0(58.16%),B:323.0(6.46%),P:1e-442\tTpos:103.3,Tstd:35.9,Bpos:97.7,Bstd:55.2,StrandBias:-0.3,Multiplicity:1.12"
+POSITIONS = "Tpos:103.3,Tstd:35.9,Bpos:97.7,Bstd:55.2"
+COUNTS = f"T:627.0(58.16%),B:323.0(6.46%),P:1e-442\t{POSITIONS},StrandBias:-0.3,Multiplicity:1.12"
 HEADER = f">GGT\t1-GGT\t6.177716\t-1018.682672\t0\t{COUNTS}"
 ROWS = ["0.1\t0.1\t0.7\t0.1", "0.1\t0.1\t0.7\t0.1", "0.1\t0.1\t0.1\t0.7"]
 
@@ -125,7 +126,8 @@ def test_homer_is_run_for_each_length_and_read(
     (tmp_path / "answer").write_text("\n".join([HEADER, *ROWS]) + "\n")
     a_homer2(
         tmp_path,
-        f'test "$1 $2 $4 $6" = "denovo -i -b -len" && grep -q ACGTN "$3" && grep -q GGGGG "$5" && cat {tmp_path}/answer',
+        'test "$1 $2 $4 $6" = "denovo -i -b -len" && grep -q ACGTN "$3" && grep -q GGGGG "$5" && '
+        f"cat {tmp_path}/answer",
     )
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     foreground = np.array([[0, 1, 2, 3, 4]], dtype=np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from descriptors.motifs import (
 )
 from descriptors.sources import open_text
 
-# The order in which HOMER found its motifs of Tbf1, from matching the positions in its headers (Tpos, Tstd) under masking:
+# The order in which HOMER found its motifs of Tbf1, from matching the positions in its headers (Tpos, Tstd):
 # each motif is counted with the sites of those before it masked.
 TBF1_ORDER = {
     6: [1, 10, 2, 8, 4, 6, 7, 3, 9, 5],
@@ -101,7 +102,7 @@ def slow_statistics(sites: list[tuple[int, int, int, float]], length: int) -> tu
     for row in sorted({site[0] for site in sites}):
         middles = sorted(start - (strand < 0) for other, start, strand, _ in sites if other == row)
         counts.append(1)
-        for before, after in zip(middles, middles[1:], strict=False):
+        for before, after in pairwise(middles):
             if after - before >= length // 2:
                 counts[-1] += 1
     return sum(counts) / len(counts), bias

@@ -346,3 +346,18 @@ def test_the_real_reb1_has_every_value_but_motifs(yeast: Path) -> None:
     assert np.isfinite(found.vector()[:19]).all()
     assert found.vector()[6] == 1078
     assert found.task == "Reb1"
+
+
+@pytest.mark.usefixtures("no_motifs")
+def test_motifs_of_homer_are_summarised_when_given(yeast: Path, tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path)
+    found = describe(**inputs, homer=yeast / "homer" / "Reb1")
+    texts = [path.read_text() for path in sorted((yeast / "homer" / "Reb1").glob("len*.motif"))]
+    assert len(found.motifs) == sum(text.count(">") for text in texts) > 50
+    assert found.sources["motifs"]["finder"] == "homer"
+    assert len(found.sources["motifs"]["sha256"]) == 64
+    assert np.isfinite(found.vector()).all()
+    # Read off the headers of len6.motif, which by name stands between len10 and len8.
+    headers = texts[1].split("Multiplicity:")[1:]
+    multiplicities = [float(header.split()[0]) for header in headers]
+    assert found.vector()[NAMES.index("motif6_multiplicity_max")] == max(multiplicities)

@@ -14,7 +14,7 @@ from tiny_children import FOLDER, break_as_told, request, tiny_task
 
 from ambient.evaluate import PoolEngine
 
-HELPERS = Path(__file__).resolve().parents[1] / "helpers"
+IMPORTS = os.pathsep.join(path for path in sys.path if path)  # what this process imports from
 TASKS = {"tiny": tiny_task()}
 
 SCRIPT = """
@@ -68,7 +68,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(HELPERS), FOLDER: str(folder)},
+            env={**os.environ, "PYTHONPATH": IMPORTS, FOLDER: str(folder)},
         )
         assert self.process.stdout is not None
         self.tasks = Path(self.process.stdout.readline().strip())
@@ -126,7 +126,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": str(HELPERS)},
+        env={**os.environ, "PYTHONPATH": IMPORTS},
         check=False,
     )
     assert done.returncode == 1

@@ -15,7 +15,7 @@ from tiny_children import evaluation
 from ambient.errors import RunError
 from ambient.evaluate import Store
 
-HELPERS = Path(__file__).resolve().parents[1] / "helpers"
+IMPORTS = os.pathsep.join(path for path in sys.path if path)  # what this process imports from
 WRITER = "import sys; from tiny_children import write_evaluations as w; "
 
 
@@ -24,7 +24,7 @@ def start_writer(path: Path, first: int, count: int) -> subprocess.Popen[str]:
         [sys.executable, "-c", WRITER + f"w({str(path)!r}, {first}, {count})"],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(HELPERS)},
+        env={**os.environ, "PYTHONPATH": IMPORTS},
     )
 
 

@@ -1,0 +1,120 @@
+"""A run that is killed at any time goes on, and ends as one that was not."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_run
+from small_run import train_small
+
+from ambient.errors import RunError
+from ambient.evaluate import Store
+from ambient.search import read_journal
+
+STEPS = 4
+PROGRAM = small_run.__file__
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    train_small(folder, STEPS)
+    return folder
+
+
+def facts(run: Path) -> dict[str, Any]:
+    """Give all that must be the same, whatever happened on the way."""
+    with Store(run / "store.sqlite") as store:
+        rows = sorted((tuple(row.key), sorted(row.metrics.items())) for row in store.rows())
+    steps = read_journal(run / "journal.jsonl")
+    for step in steps:
+        del step["wall_seconds"]
+    last = max((run / "checkpoints").glob("*.safetensors"))
+    return {
+        "weights": (run / "controller" / "weights.safetensors").read_bytes(),
+        "card": json.loads((run / "controller" / "card.json").read_text()),
+        "optimiser and buffer": last.read_bytes(),
+        "state": json.loads(last.with_suffix(".json").read_text()),
+        "store": rows,
+        "journal": steps,
+    }
+
+
+def kill_after(folder: Path, lines: int, resume: bool = False) -> list[str]:
+    """Run the program until it has printed so many lines, then kill it at once."""
+    arguments = [
+        sys.executable,
+        PROGRAM,
+        str(folder),
+        str(STEPS),
+        *(["--resume"] if resume else []),
+    ]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        heard = [process.stdout.readline() for _ in range(lines)]
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    return heard
+
+
+@pytest.mark.parametrize("lines", [1, 4, 5, 8])
+def test_a_killed_run_resumes_to_the_same_end(
+    tmp_path: Path, uninterrupted: Path, lines: int
+) -> None:
+    run = tmp_path / "run"
+    heard = kill_after(run, lines)
+    assert any("evaluation" in line for line in heard)
+    train_small(run, STEPS, resume=True)
+    assert facts(run) == facts(uninterrupted)
+
+
+def test_a_run_killed_twice_resumes_to_the_same_end(tmp_path: Path, uninterrupted: Path) -> None:
+    run = tmp_path / "run"
+    kill_after(run, 3)
+    kill_after(run, 4, resume=True)
+    train_small(run, STEPS, resume=True)
+    assert facts(run) == facts(uninterrupted)
+
+
+def test_a_longer_run_begins_like_a_shorter_one(tmp_path: Path, uninterrupted: Path) -> None:
+    run = tmp_path / "run"
+    train_small(run, 2)
+    train_small(run, STEPS, resume=True)
+    assert facts(run)["weights"] == facts(uninterrupted)["weights"]
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_said(tmp_path: Path, uninterrupted: Path) -> None:
+    run = tmp_path / "run"
+    train_small(run, 3)
+    newest = max((run / "checkpoints").glob("*.safetensors"))
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    train_small(run, STEPS, resume=True)
+    assert facts(run)["weights"] == facts(uninterrupted)["weights"]
+
+
+def test_a_run_is_not_resumed_with_other_constants(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train_small(run, 1)
+    before = facts(run)
+    with pytest.raises(RunError, match="begun with seed = 0, found 5 now"):
+        train_small(run, 2, resume=True, seed=5)
+    with pytest.raises(RunError, match="pass --resume"):
+        train_small(run, 2)
+    assert facts(run) == before
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(RunError, match=r"found 'thesis.tex' and no run in it"):
+        train_small(tmp_path, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
