@@ -74,9 +74,7 @@ def run_demo(
     space = named_space("ambient-10")
     learning = [spec.name for spec in corpus.training_tasks]
     say(f"training a controller jointly over {', '.join(learning)} ({space.size:,} architectures)")
-    fidelity = replace(
-        SEARCH, name="demo", positives_per_epoch=200, negatives_per_epoch=400, epochs=8
-    )
+    fidelity = replace(SEARCH, name="demo", windows_per_epoch=600, epochs=6)
     config = JointConfig(
         steps=steps,
         seed=seed,

@@ -122,7 +122,7 @@ class _StrictSafeLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: str | Path, what: str) -> dict[str, Any]:
+def read_yaml(path: str | Path, what: str, kind: type[InputError] = InputError) -> dict[str, Any]:
     """Read a YAML file of keys and values that a user names; a key that stands twice is refused.
 
     Parameters
@@ -130,31 +130,31 @@ def read_yaml(path: str | Path, what: str) -> dict[str, Any]:
     path : path
     what : str
         What the file should be, for the message: "corpus file".
+    kind : type of InputError
+        What is raised.
 
     Raises
     ------
-    InputError
+    kind
         The file is absent, is not text, not YAML, or holds no keys and values.
     """
     path = Path(path)
     try:
         value = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StrictSafeLoader)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such {what}; check the path") from error
+        raise kind(f"{path}: there is no such {what}; check the path") from error
     except IsADirectoryError as error:
-        raise InputError(
-            f"{path}: found a folder where a {what} was needed; name the file"
-        ) from error
+        raise kind(f"{path}: found a folder where a {what} was needed; name the file") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: this {what} cannot be read ({error}); name a text file"
-        ) from error
+        raise kind(f"{path}: this {what} cannot be read ({error}); name a text file") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "found a character that cannot stand there"
-        raise InputError(f"{path}{line}: this is not valid YAML: {problem}; correct it") from error
+        raise kind(f"{path}{line}: this is not valid YAML: {problem}; correct it") from error
     if not isinstance(value, dict):
         found = "nothing" if value is None else f"a {type(value).__name__}"
-        raise InputError(f"{path}: found {found} where the keys and values of a {what} were needed")
+        raise kind(
+            f"{path}: found {found} where the keys and values of a {what} were needed; write them"
+        )
     return value

@@ -109,14 +109,14 @@ def fit_kmer_baseline(
 
     window_bp = window_bp or task.window_bp
     codes, labels = _crops(task, 0, window_bp)
-    counts = np.log1p(kmer_counts(codes, k))
+    counts = kmer_counts(codes, k)
     centre, scale = counts.mean(0), counts.std(0)
     scale[scale == 0] = 1.0
     features = {0: (counts - centre) / scale}
     truth = {0: labels}
     for split in (1, 2):
         codes, truth[split] = _crops(task, split, window_bp)
-        features[split] = (np.log1p(kmer_counts(codes, k)) - centre) / scale
+        features[split] = (kmer_counts(codes, k) - centre) / scale
     scores = {split: np.zeros_like(truth[split], dtype=np.float64) for split in (1, 2)}
     chosen = []
     for output in range(truth[0].shape[1]):

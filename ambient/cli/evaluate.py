@@ -40,6 +40,7 @@ def command(
     export: Path | None,
     engine: str,
     workers: int | None,
+    retry_failed: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -54,6 +55,7 @@ def command(
     from ambient.data.prepare import prepare_corpus
     from ambient.evaluate import Remembering, Request, Store
     from ambient.evaluate.choose import open_engine
+    from ambient.evaluate.exchange import export_tsv
 
     check_new_file(export)
     check_new_file(store)
@@ -73,7 +75,7 @@ def command(
     ]
     with (
         Store(store) as memory,
-        Remembering(open_engine(engine, data, workers), memory) as trainer,
+        Remembering(open_engine(engine, data, workers), memory, retry_failed) as trainer,
         progress("evaluations", len(requests)) as advance,
     ):
         rows = []
@@ -81,7 +83,7 @@ def command(
             rows.append(evaluation)
             advance(evaluation.task)
         if export is not None:
-            memory.export_tsv(export)
+            export_tsv(memory, export)
     order = {request: index for index, request in enumerate(requests)}
     rows.sort(key=lambda evaluation: order[evaluation.request])
     _show(rows, as_json)

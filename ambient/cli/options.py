@@ -66,6 +66,9 @@ engine_options = _together(
         type=click.IntRange(min=1),
         help="Worker processes of one thread each; one for each core where it is not given.",
     ),
+    click.option(
+        "--retry-failed", is_flag=True, help="Train again what the store holds as failed."
+    ),
 )
 
 

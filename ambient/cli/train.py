@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -41,9 +41,10 @@ def command(
     store: Path | None,
     cache: Path | None,
     resume: bool,
-    track: str,
+    track: Literal["none", "wandb"],
     engine: str,
     workers: int | None,
+    retry_failed: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -73,6 +74,7 @@ def command(
         workers=workers,
         store=store,
         track=track,
+        retry_failed=retry_failed,
         **_constants(config, tasks_per_step),
     )
     click.echo(f"preparing {len(named.training_tasks)} tasks", err=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ambient.data.negatives import NegativesConfig
 from ambient.data.split import Split
-from ambient.data.strict import Section, existing, nearest, read_yaml
+from ambient.data.strict import Section, existing, nearest, read_section
 from ambient.errors import InputError
 
 __all__ = ["CATEGORIES", "Corpus", "TaskSpec", "read_corpus"]
@@ -166,7 +166,7 @@ def read_corpus(path: str | Path) -> Corpus:
         named file does not exist, names stand twice, a chromosome serves two splits.
     """
     path = Path(path).expanduser().resolve()
-    top = read_yaml(path, "corpus file")
+    top = read_section(path, "corpus file")
     folder = path.parent
     top.require("genome", "genome.fa.gz")
     top.require("split", "{validation: [chrII], test: [chrIV]}")

@@ -7,63 +7,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ambient.errors import InputError
+from ambient.files import read_yaml
 
-__all__ = ["Section", "nearest", "read_yaml"]
+__all__ = ["Section", "nearest", "read_section"]
 
 _MISSING = object()
 
 
-class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key that stands twice."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if isinstance(key, (dict, list)) or key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f'the key "{key}" stands twice or is no plain word', key_node.start_mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def read_yaml(path: Path, what: str) -> Section:
-    """Read a YAML file that holds one mapping.
-
-    Raises
-    ------
-    InputError
-        The file is absent, is no text, no YAML, or no mapping.
-    """
-    try:
-        value = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)  # a SafeLoader
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such {what}; check the path") from error
-    except IsADirectoryError as error:
-        raise InputError(
-            f"{path}: found a folder where a {what} was needed; name the file"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: this {what} cannot be read ({error}); name a text file"
-        ) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "found a character that cannot stand there"
-        raise InputError(f"{path}{line}: this is not valid YAML: {problem}; correct it") from error
-    if not isinstance(value, Mapping):
-        found = "nothing" if value is None else f"a {type(value).__name__}"
-        raise InputError(f"{path}: found {found} where keys and values were needed; see the manual")
-    return Section(value, str(path))
+def read_section(path: Path, what: str) -> Section:
+    """Read a YAML file that holds one mapping; raises `InputError` as `ambient.files.read_yaml` does."""
+    return Section(read_yaml(path, what), str(path))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ambient.errors import RunError
 from ambient.evaluate.records import Evaluation, Request, not_finite
+from ambient.evaluate.threads import one_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -114,17 +115,11 @@ class InlineEngine(Engine):
         return self._run(zip(tasks, requests, strict=True))
 
     def _run(self, pairs: Iterator[tuple[TaskData, Request]]) -> Iterator[Evaluation]:
-        import torch
-
         for task, request in pairs:
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)
-            try:
+            with one_thread():
                 evaluation = evaluate_request(
                     task, request, task.hash, self._train, self._device, self._host
                 )
-            finally:
-                torch.set_num_threads(threads)
             yield evaluation
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import os
 import sqlite3
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ambient.errors import InputError, RunError
 from ambient.evaluate.records import Evaluation, EvaluationKey
-from ambient.files import canonical_json, write_atomic
+from ambient.files import canonical_json
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = ["SCHEMA_VERSION", "Store"]
 
@@ -146,9 +145,10 @@ class Store:
         where = " AND ".join(f"evaluations.{column} = :{column}" for column in KEY)
         with self._errors():
             row = self._connection.execute(f"{SELECT} WHERE {where}", key._asdict()).fetchone()
-        return None if row is None else self._evaluation(row)
+        return None if row is None else self.evaluation_of(row)
 
-    def _evaluation(self, row: sqlite3.Row | Mapping[Any, Any]) -> Evaluation:
+    def evaluation_of(self, row: sqlite3.Row | Mapping[Any, Any]) -> Evaluation:
+        """Read one row; raises `RunError` where this version does not know its architecture or fidelity."""
         from ambient.child.fidelity import Fidelity
         from ambient.space import Architecture
 
@@ -227,16 +227,17 @@ class Store:
         RunError
             This version of ambient does not know a row's architecture or fidelity.
         """
-        for row in self._select(tasks, space, fidelity, state):
-            yield self._evaluation(row)
+        for row in self.select(tasks, space, fidelity, state):
+            yield self.evaluation_of(row)
 
-    def _select(
+    def select(
         self,
         tasks: Iterable[str] | None = None,
         space: str | None = None,
         fidelity: str | None = None,
         state: str | None = None,
     ) -> Iterator[sqlite3.Row]:
+        """Give the rows as they are written, those of other versions among them; parameters as for `rows`."""
         conditions, values = ["1"], []
         if tasks is not None:
             names = list(tasks)
@@ -292,80 +293,6 @@ class Store:
         finally:
             with self._errors():
                 self._connection.execute("DETACH other")
-
-    def to_table(self, **filters: Any) -> pd.DataFrame:
-        """Give the evaluations as a table with a column for each metric.
-
-        Parameters
-        ----------
-        **filters
-            As for `rows`.
-
-        Returns
-        -------
-        DataFrame
-            Key, task and results; `architecture_json` rebuilds the network, `fidelity_json` the recipe, which
-            `fidelity` (hash) and `fidelity_name` name. Rows of other versions of ambient are in it, too.
-        """
-        import pandas as pd
-
-        records = []
-        for row in self._select(**filters):
-            record = dict(row)
-            metrics = json.loads(record["metrics"])
-            record["fidelity_name"] = json.loads(record["fidelity_json"])["name"]
-            record["metrics_json"] = record.pop("metrics")
-            records.append({**record, **metrics})
-        columns = [c for c in COLUMNS if c != "metrics"]
-        return pd.DataFrame.from_records(records) if records else pd.DataFrame(columns=columns)
-
-    def export_tsv(self, path: str | Path, **filters: Any) -> int:
-        """Write `to_table` as tab-separated text, atomically, compressed where the name ends in .gz; give the number of rows."""
-        table = self.to_table(**filters)
-        content = table.to_csv(sep="\t", index=False).encode()
-        if str(path).endswith(".gz"):
-            content = gzip.compress(content, mtime=0)
-        write_atomic(path, content)
-        return len(table)
-
-    def import_tsv(self, path: str | Path) -> int:
-        """Take over the rows of a table that `export_tsv` wrote, by the rule of `put`.
-
-        Parameters
-        ----------
-        path : path
-            Plain, or compressed where the name ends in .gz.
-
-        Returns
-        -------
-        int
-            How many were new here, or replaced a failed one.
-
-        Raises
-        ------
-        RunError
-            The file is absent or is no such table; nothing is taken over then.
-        """
-        import pandas as pd
-
-        try:
-            table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-            rows = [
-                {**row, "metrics": row["metrics_json"], "seed": int(row["seed"])}
-                | {name: float(row[name]) for name in ("wall_seconds", "cpu_seconds")}
-                for row in table.to_dict("records")
-            ]
-            evaluations = [self._evaluation(row) for row in rows]
-        except FileNotFoundError as error:
-            raise RunError(
-                f"{path}: there is no such table of evaluations; check the path"
-            ) from error
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise RunError(
-                f"{path}: found something else ({error}) where a table of evaluations was needed; "
-                "name a file that `ambient evaluate --export` wrote"
-            ) from error
-        return self.put(*evaluations)
 
     def close(self) -> None:
         """Close the file; what was put is in it already."""

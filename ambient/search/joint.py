@@ -15,6 +15,7 @@ from ambient.data.corpus import Corpus
 from ambient.errors import RunError
 from ambient.evaluate import Remembering, Store
 from ambient.evaluate.choose import open_engine
+from ambient.evaluate.threads import one_thread
 from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientConfig, AmbientSearcher
 from ambient.search.loop import Journal, Step, run_search
@@ -31,7 +32,7 @@ __all__ = ["JointConfig", "read_descriptors", "train_jointly"]
 DESCRIPTORS = "descriptors.json"
 
 # How long, how fast and where a run goes on may change when it is resumed; what it computes may not.
-MAY_DIFFER = ("corpus", "steps", "hours", "engine", "workers", "store", "track")
+MAY_DIFFER = ("corpus", "steps", "hours", "engine", "workers", "store", "track", "retry_failed")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class JointConfig:
     workers: int | None = None  # of the pool; None: one for each core
     store: Path | None = None  # remembers evaluations; None: store.sqlite in the run's folder
     track: Literal["none", "wandb"] = "none"
+    retry_failed: bool = False  # train again what the store remembers as failed
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -67,6 +69,7 @@ class JointConfig:
             "workers": self.workers,
             "store": None if self.store is None else str(self.store),
             "track": self.track,
+            "retry_failed": self.retry_failed,
             "training_tasks": {spec.name: tasks[spec.name].hash for spec in corpus.training_tasks},
             "held_out_tasks": [spec.name for spec in corpus.held_out_tasks],
             "window_bp": corpus.window_bp,
@@ -145,6 +148,11 @@ def train_jointly(
         """The wall time that the user allowed is used up."""
 
     def after(step: Step) -> None:
+        if step.failed == len(step.evaluations):
+            raise RunError(
+                f"{folder}: all {step.failed} children of step {step.number} failed, the first with "
+                f"{step.evaluations[0].reason!r}; correct what is wrong, then go on with --resume --retry-failed"
+            )
         searcher.save_checkpoint(checkpoints)
         tracker.log(step.number, {**step.logs, "rewards": mean_rewards(step, config)})
         if on_step:
@@ -153,8 +161,11 @@ def train_jointly(
             raise OutOfTimeError
 
     with (
+        one_thread(),
         Store(config.store or folder / "store.sqlite") as store,
-        Remembering(open_engine(config.engine, training, config.workers), store) as engine,
+        Remembering(
+            open_engine(config.engine, training, config.workers), store, config.retry_failed
+        ) as engine,
         Journal(folder / "journal.jsonl", keep_steps=searcher.steps) as journal,
     ):
         try:

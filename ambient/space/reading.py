@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from ambient.errors import SpaceError
 from ambient.space.decisions import (
@@ -32,7 +29,7 @@ from ambient.space.operations import (
     unknown,
 )
 
-__all__ = ["parse_space", "read_yaml"]
+__all__ = ["parse_space"]
 
 _SPACE_KEYS = (
     "name",
@@ -45,37 +42,6 @@ _SPACE_KEYS = (
 )
 _WINDOW = Parameter(int, least=1, most=1 << 24)
 _VERSION = Parameter(int, least=1, most=1 << 31)
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is an error, not the loss of the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'the key "{key.value}" stands twice', key.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: str | Path) -> Any:
-    """Read a YAML file that a user names; raises `SpaceError` where that cannot be done."""
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8-sig"), Loader=_Loader)
-    except FileNotFoundError as error:
-        raise SpaceError(f"{path}: there is no such search space; check the path") from error
-    except IsADirectoryError as error:
-        raise SpaceError(
-            f"{path}: found a folder where a YAML file was needed; name the file"
-        ) from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise SpaceError(
-            f"{path}: found something that is not YAML where a search space was needed "
-            f"({problem}); correct that line"
-        ) from error
 
 
 def parse_space(content: Any, where: str) -> dict[str, Any]:

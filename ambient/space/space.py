@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ambient.errors import SpaceError
+from ambient.files import read_yaml
 from ambient.space.architecture import Architecture
 from ambient.space.decisions import Condition, Decision, Place, space_as_data
 from ambient.space.operations import Operation, Settings
-from ambient.space.reading import parse_space, read_yaml
+from ambient.space.reading import parse_space
 
 __all__ = ["SearchSpace"]
 
@@ -61,7 +62,7 @@ class SearchSpace:
             The file is missing or says something that makes no space; names the file, the decision
             and the nearest known word.
         """
-        return cls.from_dict(read_yaml(path), str(path))
+        return cls.from_dict(read_yaml(path, "search space", SpaceError), str(path))
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], where: str = "search space") -> SearchSpace:

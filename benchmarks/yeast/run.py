@@ -27,6 +27,7 @@ from ambient.data.task import TaskData
 from ambient.errors import InputError
 from ambient.evaluate import Remembering, Store
 from ambient.evaluate.choose import open_engine
+from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import write_atomic, write_json_atomic
 from ambient.propose import propose_for_tasks
 from ambient.report.summary import mean_interval
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=1.0, help="of training, 0 for none")
     parser.add_argument("--workers", type=int, help="processes; one for each core if not given")
     parser.add_argument("--seed", type=int, default=0, help="of the controller and the children")
+    parser.add_argument("--train-only", action="store_true", help="measure nothing yet")
     parser.add_argument(
         "--no-full", action="store_true", help="leave the fits at full fidelity out"
     )
@@ -68,11 +70,13 @@ def main() -> None:
     store_path = CACHE / "store.sqlite"
     if RECORDS.exists():
         with Store(store_path) as store:
-            store.import_tsv(RECORDS)
+            import_tsv(store, RECORDS)
 
     run = CACHE / f"run-{arguments.seed}"
     if arguments.hours > 0:
         train(corpus, tasks, described, run, store_path, arguments)
+    if arguments.train_only:
+        return
     controller = Controller.load(run if run.exists() else HERE / "controller")
     controller.save(HERE / "controller")
 
@@ -99,7 +103,7 @@ def main() -> None:
             seed=arguments.seed,
             on_evaluation=lambda evaluation: advance(evaluation.task),
         )
-        store.export_tsv(RECORDS)
+        export_tsv(store, RECORDS)
     comparison["training"] = dict(controller.training)
     write_json_atomic(HERE / "comparison.json", comparison)
     text = "\n\n".join(table(comparison, metric) for metric in ("test_auroc", "test_aupr")) + "\n"

@@ -380,11 +380,11 @@ def test_a_network_without_a_tail_is_refused() -> None:
     ("text", "said"),
     [
         (None, "there is no such search space"),
-        ("", "found None where a mapping was needed"),
-        ("- a\n- b\n", "where a mapping was needed"),
-        ("name: [", "not YAML"),
+        ("", "found nothing where the keys and values"),
+        ("- a\n- b\n", "where the keys and values"),
+        ("name: [", "not valid YAML"),
         ("name: a\nname: b\n", 'the key "name" stands twice'),
-        ("name: !!python/object/apply:os.getcwd []\n", "not YAML"),
+        ("name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
     ],
 )
 def test_a_file_that_holds_no_space_is_refused(tmp_path: Path, text: str | None, said: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import small_run
+import torch
 from small_run import train_small
 
 from ambient.errors import RunError
@@ -91,6 +92,20 @@ def test_a_longer_run_begins_like_a_shorter_one(tmp_path: Path, uninterrupted: P
     assert facts(run)["weights"] == facts(uninterrupted)["weights"]
 
 
+def test_the_end_does_not_depend_on_the_number_of_threads(
+    tmp_path: Path, uninterrupted: Path
+) -> None:
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            train_small(tmp_path / str(count), STEPS)
+            assert facts(tmp_path / str(count)) == facts(uninterrupted)
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_a_damaged_checkpoint_is_passed_over_and_said(tmp_path: Path, uninterrupted: Path) -> None:
     run = tmp_path / "run"
     train_small(run, 3)
@@ -111,6 +126,21 @@ def test_a_run_is_not_resumed_with_other_constants(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="pass --resume"):
         train_small(run, 2)
     assert facts(run) == before
+
+
+def test_a_step_of_which_every_child_failed_ends_the_run_loudly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("no room")
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("ambient.child.train.train_child", fail)
+        with pytest.raises(RunError, match=r"all 4 children of step 0 failed, .*no room"):
+            train_small(run, STEPS)
+    train_small(run, STEPS, resume=True, retry_failed=True)
+    assert facts(run)["weights"] == facts(uninterrupted)["weights"]
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
