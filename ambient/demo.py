@@ -13,7 +13,7 @@ __all__ = ["run_demo"]
 
 TASKS = 8  # of which the last two are held out
 GENOME_BP = 400_000
-STEPS = 10  # updates of the controller
+STEPS = 8  # updates of the controller
 TASKS_PER_STEP = 3
 ARCHITECTURES_PER_TASK = 4
 RANDOM = 6  # architectures that each proposal is compared with
@@ -97,15 +97,15 @@ def run_demo(
 
     say(f"training each proposal and {RANDOM} random architectures alike, and 5-mer regression")
     random = draw_random(space, RANDOM, seed)
+    thorough = replace(FULL, name="demo-full", epochs=16, members=1)
     with (
         Store(run / "store.sqlite") as store,
         Remembering(open_engine("pool", held_out, workers), store) as engine,
     ):
-        comparison = compare(held_out, proposed, random, engine, fidelity, seed=seed)
+        comparison = compare(held_out, proposed, random, engine, fidelity, full=thorough, seed=seed)
     write_json_atomic(run / "comparison.json", comparison)
 
     first = next(iter(held_out))
     say(f"fitting the proposal for {first} and exporting it as plain torch")
-    short = replace(FULL, name="demo-full", epochs=min(FULL.epochs, 12), members=1)
-    fit(held_out[first], proposed[first], folder / "model", short, seed)
+    fit(held_out[first], proposed[first], folder / "model", thorough, seed)
     return comparison

@@ -126,7 +126,7 @@ def fit(
 
 def _counts(task: TaskData) -> dict[str, dict[str, int]]:
     """Count the positives and negatives of each split."""
-    positive: np.ndarray = (task.labels > 0.5).any(axis=1)
+    positive = np.asarray((task.labels > 0.5).any(axis=1))
     return {
         split: {
             "positives": int(positive[task.subset(split)].sum()),

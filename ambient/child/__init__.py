@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from ambient.child.fidelity import FULL, SEARCH, Fidelity, named_fidelity
-from ambient.child.kmer import fit_kmer_baseline, kmer_counts
-from ambient.child.metrics import aupr, auroc
-from ambient.child.train import train_child
-from ambient.child.trained import TrainedChild, predict
+from importlib import import_module
+from typing import Any
+
+# Fidelities and metrics are read by those who never train: torch is imported by what needs it.
+_HOMES = {
+    "FULL": "ambient.child.fidelity",
+    "SEARCH": "ambient.child.fidelity",
+    "Fidelity": "ambient.child.fidelity",
+    "TrainedChild": "ambient.child.train",
+    "aupr": "ambient.child.metrics",
+    "auroc": "ambient.child.metrics",
+    "fit_kmer_baseline": "ambient.child.kmer",
+    "kmer_counts": "ambient.child.kmer",
+    "named_fidelity": "ambient.child.fidelity",
+    "predict": "ambient.child.train",
+    "train_child": "ambient.child.train",
+}
 
 __all__ = [
     "FULL",
@@ -21,3 +33,9 @@ __all__ = [
     "predict",
     "train_child",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ambient.child' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

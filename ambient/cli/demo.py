@@ -72,12 +72,16 @@ def _make_room(folder: Path, overwrite: bool) -> None:
 
 def _table(comparison: dict) -> str:
     """Set the comparison as text: test AUROC of the proposal, of random architectures, of 5-mers."""
-    head = f"{'held-out task':<16}{'category':<15}{'proposal':>9}{'random (mean, best)':>22}{'5-mers':>9}"
-    lines = ["test AUROC", head]
+    head = f"{'held-out task':<16}{'category':<12}{'proposal':>9}{'random (mean, best)':>22}"
+    lines = ["test AUROC", head + f"{'proposal, trained longer':>26}{'5-mers':>9}"]
     for row in comparison["rows"]:
         random = [one["test_auroc"] for one in row["random"] if one["test_auroc"] is not None]
         spread = f"{sum(random) / len(random):.3f}, {max(random):.3f}" if random else "-"
-        cells = [row["proposal"]["test_auroc"], row["kmer"]["test_auroc"]]
-        own, kmer = ("-" if value is None else f"{value:.3f}" for value in cells)
-        lines.append(f"{row['task']:<16}{row['category']:<15}{own:>9}{spread:>22}{kmer:>9}")
+        own, full, kmer = (
+            "-" if row[name]["test_auroc"] is None else f"{row[name]['test_auroc']:.3f}"
+            for name in ("proposal", "full", "kmer")
+        )
+        lines.append(
+            f"{row['task']:<16}{row['category']:<12}{own:>9}{spread:>22}{full:>26}{kmer:>9}"
+        )
     return "\n".join(lines)

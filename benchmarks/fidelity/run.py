@@ -41,7 +41,6 @@ REFERENCE = replace(FULL, name="full, one member", members=1)
 CANDIDATES = (
     SEARCH,
     replace(SEARCH, name="search, 500 windows an epoch", windows_per_epoch=500),
-    replace(SEARCH, name="search, no seeded filters", seeded_filters=0.0),
 )
 
 

@@ -1,0 +1,67 @@
+"""A fitted model: what lies in its folder, and that it says what the trained network said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_children import TINY, architectures, tiny_task
+
+from ambient.child.train import predict
+from ambient.errors import RunError
+from ambient.fit import Fitted, fit
+from ambient.space import Architecture
+
+TASK = tiny_task("Reb1")
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    return fit(TASK, architectures()[3], tmp_path_factory.mktemp("fit") / "model", TINY, seed=2)
+
+
+def test_the_folder_says_what_was_trained_and_how_well(fitted: Fitted) -> None:
+    record = json.loads((fitted.folder / "metrics.json").read_text())
+    assert record["metrics"] == dict(fitted.metrics)
+    assert record["kmer_baseline"] == dict(fitted.kmer)
+    assert record["fidelity"] == TINY.to_dict()
+    assert record["windows"]["train"] == {"positives": 12, "negatives": 12}
+    text = (fitted.folder / "architecture.json").read_text()
+    assert Architecture.from_json(text) == architectures()[3]
+    card = (fitted.folder / "README.md").read_text()
+    assert card.startswith("# Reb1\n")
+    assert f"{fitted.metrics['test_auroc']:.3f}" in card
+    assert architectures()[3].summary() in card
+
+
+def test_the_exported_model_predicts_as_the_trained_one_without_ambient(fitted: Fitted) -> None:
+    codes = TASK.window(slice(0, 5))
+    sequences = ["".join("ACGT"[base] for base in row) for row in codes]
+    script = (
+        "import sys, json\n"
+        "sys.modules['ambient'] = None\n"
+        "from model import load, predict\n"
+        f"print(json.dumps(predict(load(), {sequences!r})[:, 0].tolist()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=fitted.folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    ours = predict(fitted.trained, codes)[:, 0]
+    # The exported model computes in float32, training in bfloat16: eight bits of mantissa.
+    np.testing.assert_allclose(json.loads(done.stdout), ours, atol=0.02)
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"found 'mine\.txt' in it"):
+        fit(TASK, architectures()[0], tmp_path, TINY)
+    with pytest.raises(RunError, match="does not exist"):
+        fit(TASK, architectures()[0], tmp_path / "a" / "b", TINY)
+    with pytest.raises(RunError, match="found a file"):
+        fit(TASK, architectures()[0], tmp_path / "mine.txt", TINY)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
