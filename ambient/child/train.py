@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from ambient.child.batches import Draws, Windows, flip_some, one_hot
 from ambient.child.fidelity import Fidelity
 from ambient.child.metrics import mean_over_outputs
 from ambient.child.seeding import enriched_filters, first_filters, seed_first_filters
+from ambient.child.threads import one_thread
 from ambient.child.trained import TrainedChild, autocast, logits_of_rows, predict
 from ambient.errors import RunError
 
@@ -134,14 +135,11 @@ def _check_classes(task: TaskData, windows: Windows) -> None:
 @contextmanager
 def _own_randomness(device: torch.device) -> Iterator[None]:
     """Leave the caller's random state and thread count as they were."""
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        if device.type == "cpu":
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    with (
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        one_thread() if device.type == "cpu" else nullcontext(),
+    ):
+        yield
 
 
 def _find_filters(windows: Windows, width: int, dilation: int, count: int) -> list[np.ndarray]:

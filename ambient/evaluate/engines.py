@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from ambient.child.threads import one_thread
 from ambient.errors import RunError
 from ambient.evaluate.records import Evaluation, Request, not_finite
-from ambient.evaluate.threads import one_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ambient.child.fidelity import SEARCH, Fidelity
+from ambient.child.threads import one_thread
 from ambient.controller.card import Controller
 from ambient.data.corpus import Corpus
 from ambient.errors import RunError
 from ambient.evaluate import Remembering, Store
 from ambient.evaluate.choose import open_engine
-from ambient.evaluate.threads import one_thread
 from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientConfig, AmbientSearcher
 from ambient.search.loop import Journal, Step, run_search

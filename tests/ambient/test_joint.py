@@ -1,0 +1,110 @@
+"""Joint training of one run: what it touches, what it leaves, when it stops."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import small_run
+import yaml
+from small_run import HELD_OUT, LEARNING, make_tasks, train_small
+
+from ambient.controller.card import Controller
+from ambient.errors import RunError
+from ambient.evaluate import Store
+from ambient.report.run_folder import read_run
+from ambient.search import read_journal
+from ambient.search.joint import JointConfig, read_descriptors
+from ambient.version import __version__
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("joint") / "run"
+    train_small(folder, steps=3)
+    return folder
+
+
+def test_no_held_out_task_is_ever_trained_on(run: Path) -> None:
+    with Store(run / "store.sqlite") as store:
+        assert {row.task for row in store.rows()} <= set(LEARNING)
+    controller = Controller.load(run)
+    assert {task.name for task in controller.tasks} == set(LEARNING)
+
+
+def test_the_configuration_is_resolved_and_names_the_data_by_its_hash(run: Path) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    tasks = make_tasks()
+    assert config["training_tasks"] == {name: tasks[name].hash for name in LEARNING}
+    assert config["held_out_tasks"] == list(HELD_OUT)
+    assert config["version"] == __version__
+    assert config["fidelity"]["name"] == "tiny"
+    assert config["controller"]["ppo"]["clip_ratio"] == 0.2
+
+
+def test_the_descriptors_are_kept_for_the_day_that_the_run_goes_on(run: Path) -> None:
+    kept = read_descriptors(run)
+    assert set(kept) == {*LEARNING, *HELD_OUT}
+    assert kept["four"] == small_run.make_descriptors("four")
+    assert read_descriptors(run / "controller") == {}
+
+
+def test_the_report_reads_rewards_and_baselines_from_the_journal(run: Path) -> None:
+    steps = read_journal(run / "journal.jsonl")
+    page = read_run(run)
+    assert page.journal is not None
+    assert [step["step"] for step in page.journal] == [1, 2, 3]
+    last = page.journal[-1]
+    assert last["evaluations"] == sum(len(step["evaluations"]) for step in steps)
+    assert set(last["baselines"]) == {row["task"] for s in steps for row in s["evaluations"]}
+    first = {row["task"] for row in steps[0]["evaluations"]}
+    assert set(page.journal[0]["rewards"]) == first
+
+
+def test_the_hours_end_a_run_after_the_step_that_passes_them(tmp_path: Path) -> None:
+    train_small(tmp_path / "run", steps=50, hours=1e-9)
+    assert len(read_journal(tmp_path / "run" / "journal.jsonl")) == 1
+    assert (tmp_path / "run" / "controller" / "card.json").exists()
+
+
+def test_a_run_can_be_tracked_offline(tmp_path: Path) -> None:
+    # In a process of its own, with an empty home: W&B keeps a service alive.
+    script = (
+        "import sys; from pathlib import Path; from small_run import train_small\n"
+        "train_small(Path(sys.argv[1]), 2, track='wandb')"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "run"],
+        capture_output=True,
+        text=True,
+        env={
+            "HOME": str(home),
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(Path(small_run.__file__).parent),
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    (record,) = (tmp_path / "run" / "wandb").rglob("*.wandb")
+    content = record.read_bytes()
+    for name in (b"explained_variance", b"clip_fraction", b"rewards/"):
+        assert name in content
+    assert not any(home.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"), [({"steps": 0}, "0 steps"), ({"hours": 0.0}, "0.0 hours")]
+)
+def test_a_budget_of_nothing_is_refused(changes: dict[str, float], said: str) -> None:
+    with pytest.raises(RunError, match=said):
+        JointConfig(**changes)  # type: ignore[arg-type]
+
+
+def test_a_card_tells_how_the_controller_was_trained(run: Path) -> None:
+    card = json.loads((run / "controller" / "card.json").read_text())
+    assert card["training"]["steps"] == 3
+    assert card["training"]["seed"] == 0
