@@ -151,7 +151,7 @@ def site_statistics(sites: Sites, length: int) -> tuple[float, float]:
     ------
     HOMER's manual: "the averaged number of occurrences per sequence in sequences with 1 or more binding site"
     and "log ratio of + strand occurrences to - strand occurrences". The rest is what reproduces the headers
-    that HOMER 2 printed (benchmarks/descriptors).
+    that HOMER 2 printed for eight yeast data sets (tests/descriptors/test_motifs.py pins one of them).
     """
     if len(sites) == 0:
         return 0.0, 0.0

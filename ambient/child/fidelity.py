@@ -118,7 +118,7 @@ def _is_of_kind(value: Any, kind: str) -> bool:
     return isinstance(value, {"int": int, "str": str}[kind])
 
 
-# Ranks architectures: cheap. benchmarks/fidelity holds the measurement that it was chosen by.
+# Ranks architectures, cheaply; benchmarks/fidelity measures how well.
 SEARCH = Fidelity(
     name="search",
     windows_per_epoch=1200,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,10 +115,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
 def test_a_controller_whose_weights_are_not_its_cards_is_refused(
     ambient: Callable, small_run: Path, place: Path
 ) -> None:
-    folder = place / "controller"
-    folder.mkdir()
-    for path in (small_run / "controller").iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+    folder = _copy_of_controller(small_run, place)
     content = bytearray((folder / "weights.safetensors").read_bytes())
     content[-1] ^= 1
     (folder / "weights.safetensors").write_bytes(content)
@@ -130,10 +128,7 @@ def test_a_controller_whose_weights_are_not_its_cards_is_refused(
 def test_a_controller_of_another_schema_is_refused(
     ambient: Callable, small_run: Path, place: Path
 ) -> None:
-    folder = place / "controller"
-    folder.mkdir()
-    for path in (small_run / "controller").iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+    folder = _copy_of_controller(small_run, place)
     card = json.loads((folder / "card.json").read_text())
     card["descriptors"]["schema_version"] = 99
     (folder / "card.json").write_text(json.dumps(card))
@@ -152,3 +147,7 @@ def _one_description(run: Path, place: Path) -> Path:
     path = place / "four.json"
     path.write_text(json.dumps(json.loads((run / "descriptors.json").read_text())["four"]))
     return path
+
+
+def _copy_of_controller(run: Path, place: Path) -> Path:
+    return Path(shutil.copytree(run / "controller", place / "controller"))

@@ -100,6 +100,9 @@ def test_the_hash_is_that_of_the_tasks_contents(engine: Engine) -> None:
 def test_an_engine_may_be_closed_twice(
     makers: dict[str, Callable[[], Engine]], recorded: list[Evaluation]
 ) -> None:
+    closed = 0
     for engine in (InlineEngine(TASKS), PoolEngine(TASKS, 1), TableEngine(recorded)):
         with engine:
             engine.close()
+        closed += 1
+    assert closed == 3
