@@ -10,7 +10,7 @@ import torch
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
 
-__all__ = ["Draws", "Windows", "flip_some", "one_hot"]
+__all__ = ["Draws", "Windows", "flip_some", "one_hot", "reverse_complement"]
 
 
 def one_hot(codes: torch.Tensor) -> torch.Tensor:
@@ -24,28 +24,34 @@ def one_hot(codes: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     Tensor, float32, shape (n, 4, width)
-        Zeros in all four channels where there is no base.
+        Zeros in all four channels where there is no base. The four lie side by side in memory, as `layout` wants
+        them.
     """
     bases = torch.arange(4, dtype=codes.dtype, device=codes.device)
-    return (codes[:, None, :] == bases[None, :, None]).to(torch.float32)
+    return (codes[:, :, None] == bases).to(torch.float32).transpose(1, 2)
 
 
-def flip_some(windows: torch.Tensor, which: np.ndarray) -> torch.Tensor:
-    """Replace some windows by their reverse complements, which are flips of both last axes.
+def reverse_complement(codes: torch.Tensor) -> torch.Tensor:
+    """Give the codes of the other strand, read from its own start, uint8 (n, width)."""
+    return torch.where(codes < 4, 3 - codes, codes).flip(1)
+
+
+def flip_some(codes: torch.Tensor, which: np.ndarray) -> torch.Tensor:
+    """Replace some windows by their reverse complements.
 
     Parameters
     ----------
-    windows : Tensor, float32, shape (n, 4, width)
-        One-hot.
+    codes : Tensor, uint8, shape (n, width)
+        Integer-coded windows.
     which : array, bool, shape (n,)
         True where a window is flipped.
 
     Returns
     -------
-    Tensor, float32, shape (n, 4, width)
+    Tensor, uint8, shape (n, width)
     """
-    mask = torch.from_numpy(which).to(windows.device)
-    return torch.where(mask[:, None, None], windows.flip(1, 2), windows)
+    mask = torch.from_numpy(which).to(codes.device)
+    return torch.where(mask[:, None], reverse_complement(codes), codes)
 
 
 class Windows:

@@ -89,12 +89,18 @@ class BothStrands(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, 4, length) to (batch, filters, length)."""
-        weight = torch.cat([self.weight, self.weight.flip(1, 2)])
         padding = (self.span + 1) // 2
-        scores = functional.conv1d(x, weight, padding=padding, dilation=self.dilation)
+        scores = functional.conv1d(x, self.both(), padding=padding, dilation=self.dilation)
+        return self.stronger(scores, x.shape[2])
+
+    def both(self) -> Tensor:
+        """Give the filters and their reverse complements, (2 * filters, 4, kernel)."""
+        return torch.cat([self.weight, self.weight.flip(1, 2)])
+
+    def stronger(self, scores: Tensor, length: int) -> Tensor:
+        """Map the scores of both strands, padded alike, to (batch, filters, length)."""
         forward, reverse = scores.chunk(2, dim=1)
-        length = x.shape[2]
         # An even span pads both sides alike; an odd one leaves a position over, which the forward
         # strand drops at its left and the reverse strand at its right: they mirror each other.
-        both = torch.maximum(forward[:, :, -length:], reverse[:, :, :length])
-        return both if self.bias is None else both + self.bias[:, None]
+        strongest = torch.maximum(forward[:, :, -length:], reverse[:, :, :length])
+        return strongest if self.bias is None else strongest + self.bias[:, None]

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ambient.child.batches import Draws, Windows, flip_some, one_hot
 from ambient.child.fidelity import Fidelity
+from ambient.child.layout import forward
 from ambient.child.metrics import mean_over_outputs
 from ambient.child.seeding import enriched_filters, first_filters, seed_first_filters
 from ambient.child.threads import one_thread
@@ -282,11 +283,11 @@ def _one_epoch(
         for group in optimiser.param_groups:
             group["lr"] = rate * _schedule(progress, fidelity.warm_up)
         shifts = rng.integers(-fidelity.shift_bp, fidelity.shift_bp + 1, size)
-        batch = one_hot(windows.shifted(rows, shifts))
+        codes = windows.shifted(rows, shifts)
         if fidelity.reverse_complement:
-            batch = flip_some(batch, rng.random(size) < 0.5)
+            codes = flip_some(codes, rng.random(size) < 0.5)
         with autocast(windows.device, fidelity):
-            logits = module(batch)
+            logits = forward(module, one_hot(codes))
         loss = functional.binary_cross_entropy_with_logits(logits.float(), windows.targets(rows))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

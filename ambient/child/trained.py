@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ambient.child.batches import Windows, one_hot
+from ambient.child.batches import Windows, one_hot, reverse_complement
 from ambient.child.fidelity import Fidelity
+from ambient.child.layout import forward
 from ambient.errors import RunError
 
 if TYPE_CHECKING:
@@ -113,10 +114,10 @@ def _logits(
     for member in members:
         member.eval()
         for start in range(0, len(codes), _BATCH):
-            batch = one_hot(codes[start : start + _BATCH])
-            strands = [batch, batch.flip(1, 2)] if fidelity.reverse_complement else [batch]
+            batch = codes[start : start + _BATCH]
+            strands = [batch, reverse_complement(batch)] if fidelity.reverse_complement else [batch]
             for strand in strands:
                 with autocast(codes.device, fidelity):
-                    logits = member(strand)
+                    logits = forward(member, one_hot(strand))
                 total[start : start + _BATCH] += logits.float() / passes
     return total
