@@ -15,7 +15,7 @@ from descriptors.peaks import overlaps
 __all__ = ["MotifWindows", "gc_share", "motif_windows"]
 
 WINDOW_BP = 200  # what HOMER looks at by default
-MAXIMUM_FOREGROUND = 5_000  # more peaks sharpen no motif and cost time
+MAXIMUM_FOREGROUND = 50_000  # more peaks sharpen no motif and cost time and memory
 BACKGROUND = 5_000
 _GC_BIN = 0.05  # width of the classes of GC share that are matched
 _DRAWS = 10  # candidates drawn for each background window that is wanted
@@ -29,6 +29,7 @@ class MotifWindows:
     foreground: np.ndarray  # uint8, shape (n, WINDOW_BP)
     background: np.ndarray  # uint8, shape (m, WINDOW_BP), with no unknown base
     unknown: int  # peaks whose window was left out, as it holds no known base
+    passed_over: int  # peaks beyond MAXIMUM_FOREGROUND, whose windows were not looked at
 
 
 def gc_share(codes: np.ndarray) -> np.ndarray:
@@ -74,7 +75,7 @@ def motif_windows(
     Returns
     -------
     MotifWindows
-        At most 5,000 foreground windows, evenly taken from the sorted peaks, and 5,000 background
+        At most 50,000 foreground windows, evenly taken from the sorted peaks, and 5,000 background
         windows, or as many as there is room for, that share no base with a peak or its window.
 
     Raises
@@ -106,7 +107,7 @@ def motif_windows(
     if avoid is not None:
         around = pd.concat([around, avoid])
     background = _matched(gc_share(foreground), around, genome, where, seed)
-    return MotifWindows(foreground, background, int((~known).sum()))
+    return MotifWindows(foreground, background, int((~known).sum()), len(table) - len(taken))
 
 
 def _bins(codes: np.ndarray) -> np.ndarray:

@@ -265,7 +265,8 @@ def check_chromosomes(
     counts: dict[str, int] = {}
     column = names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
     for name, count in column.value_counts(sort=False).items():
-        counts[str(name)] = int(count)
+        if count:
+            counts[str(name)] = int(count)
     missing = {name: count for name, count in counts.items() if name not in genome.sizes}
     if not missing:
         return

@@ -25,7 +25,47 @@ STATISTICS = {
 }
 ROW_SUM_TOLERANCE = 0.05  # three decimals in four columns, and a little more
 LONGEST_MOTIF = 100  # rows; a file with more is not one of motifs
-FILE_PATTERNS = ("homerMotifs.motifs[0-9]*", "len[0-9]*.motif")  # by length, as HOMER writes them
+# What a folder of results may hold, best first; each of these lists every motif of the search once. In
+# homerResults lie similar and reversed copies beside them (motif1.similar1.motif, motif1RV.motif).
+FILE_PATTERNS = (
+    r"homerMotifs\.motifs\d+",
+    r"len\d+\.motif",
+    r"homerMotifs\.all\.motifs",
+    r"motif\d+\.motif",
+)
+RESULTS = "homerResults"  # the folder in a result folder that holds motif1.motif, motif2.motif, ...
+
+
+def motif_files(path: str | Path) -> list[Path]:
+    """Return the files that `read_motifs` reads, in the order of the numbers in their names.
+
+    Parameters
+    ----------
+    path : str or Path
+        As `read_motifs` takes it.
+
+    Raises
+    ------
+    InputError
+        Nothing is there, or the folder holds no file of motifs.
+    """
+    path = Path(path)
+    if path.is_dir():
+        for folder in (path, path / RESULTS):
+            there = sorted(folder.iterdir()) if folder.is_dir() else []
+            for pattern in FILE_PATTERNS:
+                files = [file for file in there if re.fullmatch(pattern, file.name)]
+                if files:
+                    return sorted(files, key=_number_in_name)
+        raise InputError(
+            f"{path}: no homerMotifs.motifs*, len*.motif, homerMotifs.all.motifs or motif*.motif in this folder; "
+            "give the folder that findMotifsGenome.pl wrote, or one motif file"
+        )
+    if not path.is_file():
+        raise InputError(
+            f"{path}: there is no such file or folder; give HOMER's motif file or results folder"
+        )
+    return [path]
 
 
 def read_motifs(path: str | Path) -> list[Motif]:
@@ -35,7 +75,8 @@ def read_motifs(path: str | Path) -> list[Motif]:
     ----------
     path : str or Path
         A `.motif` file (plain or gz), or a folder with `homerMotifs.motifs6`, `homerMotifs.motifs8`, ... as
-        `findMotifsGenome.pl` writes them, or `len6.motif`, `len8.motif`, ...
+        `findMotifsGenome.pl` writes them, or `len6.motif`, `len8.motif`, ..., or where neither is there
+        `homerMotifs.all.motifs`, or `motif1.motif`, `motif2.motif`, ..., there or in `homerResults`.
 
     Returns
     -------
@@ -45,29 +86,18 @@ def read_motifs(path: str | Path) -> list[Motif]:
     Raises
     ------
     InputError
-        Nothing is there, the file holds no motifs, or a line is not what HOMER writes (the error names the line).
+        Nothing is there, a file holds no motifs, or a line is not what HOMER writes (the error names the line).
     """
-    path = Path(path)
-    if path.is_dir():
-        written = (list(path.glob(pattern)) for pattern in FILE_PATTERNS)
-        files = sorted(next(filter(None, written), []), key=_length_in_name)
-        if not files:
-            raise InputError(
-                f"{path}: no homerMotifs.motifs* or len*.motif in this folder; "
-                "give the folder that findMotifsGenome.pl wrote, or one motif file"
-            )
-        return [motif for file in files for motif in read_motifs(file)]
-    if not path.is_file():
-        raise InputError(
-            f"{path}: there is no such file or folder; give HOMER's motif file or results folder"
-        )
-    with open_text(path) as lines:
-        return parse_motifs(lines, path.name)
+    motifs: list[Motif] = []
+    for file in motif_files(path):
+        with open_text(file) as lines:
+            motifs += parse_motifs(lines, file.name)
+    return motifs
 
 
-def _length_in_name(file: Path) -> tuple[int, str]:
-    digits = re.search(r"len([0-9]+)|motifs([0-9]+)", file.name)
-    return int(digits[1] or digits[2]) if digits else 0, file.name
+def _number_in_name(file: Path) -> tuple[int, str]:
+    digits = re.search(r"\d+", file.name)
+    return int(digits[0]) if digits else 0, file.name
 
 
 def parse_motifs(lines: Iterable[str], where: str) -> list[Motif]:
@@ -190,7 +220,7 @@ def format_motifs(motifs: Sequence[Motif]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def run_homer(
+def find_with_homer(
     foreground: np.ndarray, background: np.ndarray, lengths: Sequence[int] = (6, 8, 10)
 ) -> list[Motif]:
     """Run `homer2 denovo` on integer-coded sequences and read the motifs that it finds.
@@ -205,12 +235,12 @@ def run_homer(
     Returns
     -------
     list of Motif
-        In the order of the lengths.
+        In the order of the lengths; none of a length that HOMER printed nothing for.
 
     Raises
     ------
     InputError
-        `homer2` is not on the PATH, or it failed.
+        `homer2` is not on the PATH, cannot be started, fails, or prints what is no motif.
     """
     program = shutil.which(PROGRAM)
     if program is None:
@@ -226,25 +256,32 @@ def run_homer(
             files[-1].write_text(_fasta(codes), encoding="ascii")
         motifs: list[Motif] = []
         for length in lengths:
-            command = [
-                program,
-                "denovo",
-                "-i",
-                str(files[0]),
-                "-b",
-                str(files[1]),
-                "-len",
-                str(length),
-            ]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-                raise InputError(
-                    f"{PROGRAM} ended with code {done.returncode} for length {length} and said: {said}"
-                )
-            if ">" in done.stdout:
-                motifs += parse_motifs(done.stdout.splitlines(), f"{PROGRAM} -len {length}")
+            command = [program, "denovo", "-i", str(files[0]), "-b", str(files[1])]
+            command += ["-len", str(length)]
+            printed = _printed(command, f"for length {length}")
+            if printed:
+                motifs += parse_motifs(printed, f"{PROGRAM} -len {length}")
     return motifs
+
+
+def _printed(command: Sequence[str], purpose: str) -> list[str]:
+    """Run HOMER and return the lines that it printed, none of them blank."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
+        )
+    except OSError as error:
+        raise InputError(
+            f"{command[0]} cannot be started ({error.strerror or error}); install HOMER anew, or use the built-in "
+            "motif finder"
+        ) from error
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise InputError(
+            f"{PROGRAM} ended with code {done.returncode} {purpose} and said: {said}; run it by hand to see more, or "
+            "use the built-in motif finder"
+        )
+    return [line for line in done.stdout.splitlines() if line.strip()]
 
 
 def _fasta(codes: np.ndarray) -> str:

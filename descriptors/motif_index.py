@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+WORTH_A_LOOP = (
+    100  # holders of an oligo: as many are written faster oligo by oligo than all at once
+)
+
 
 def reverse_complement_table(length: int) -> np.ndarray:
     """Return the reverse complement of each oligo, int32, shape (4 ** length,), two bits a base."""
@@ -61,13 +65,33 @@ class OligoIndex:
         self.length = length
         self.foreground = len(foreground)
         self.background = len(background)
+        self.nobody = self.foreground + self.background
         self.width = foreground.shape[1]
         self.reverse = reverse_complement_table(length)
         self.canonical = np.minimum(np.arange(4**length, dtype=np.int32), self.reverse)
         oligos, places = self._occurrences(np.concatenate([foreground, background]))
         order = _stable_order(oligos)
-        self._everything = oligos[order], places[order], places[order] // self.width
-        self.unmask()
+        oligos, self._places = oligos[order], places[order]
+        self._first_place = _starts_of(oligos, 4**length)
+        # A holding is one oligo in one sequence; occurrences of it follow one another here.
+        sequences = self._places // self.width
+        new = np.ones(len(sequences), dtype=bool)
+        new[1:] = (sequences[1:] != sequences[:-1]) | (oligos[1:] != oligos[:-1])
+        self._holder_of, self._oligo_of = sequences[new], oligos[new]
+        self._first_holding = _starts_of(self._oligo_of, 4**length)
+        holding = (np.cumsum(new) - 1).astype(np.int32)
+        # What masking changes: which holding starts at each base (-1: none), how many occurrences are left
+        # of each, who holds it (`nobody` once none is left), and how many sequences hold each oligo.
+        self._holding_at = np.full(self.nobody * self.width, -1, dtype=np.int32)
+        self._holding_at[self._places] = holding
+        self._left = np.bincount(holding, minlength=len(self._holder_of)).astype(np.int32)
+        self._holders = self._holder_of.astype(np.intp)
+        in_foreground = self._holder_of < self.foreground
+        # foreground and background sequences that hold each oligo or its reverse complement
+        self.targets, self.found = (
+            np.bincount(self._oligo_of[part], minlength=4**length)[self.canonical]
+            for part in (in_foreground, ~in_foreground)
+        )
 
     def _occurrences(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return each oligo and its place, row * width + first base, in the order of places."""
@@ -76,52 +100,47 @@ class OligoIndex:
         unknown = np.zeros((len(codes), starts), dtype=bool)
         for offset in range(self.length if starts else 0):
             letters = codes[:, offset : offset + starts]
-            oligos = (oligos << 2) | (letters & 3)
+            oligos <<= 2
+            oligos |= letters & 3
             unknown |= letters > 3
-        rows, columns = np.nonzero(~unknown)
-        places = (rows * self.width + columns).astype(np.int32)
-        return self.canonical[oligos[rows, columns]], places
+        known = np.flatnonzero(~unknown)
+        places = known + known // max(starts, 1) * (self.length - 1)
+        return self.canonical[oligos.ravel()[known]], places.astype(np.int32)
 
-    def unmask(self) -> None:
-        """Bring every occurrence back."""
-        self._oligos, self._places, self._sequences = self._everything
-        self._count()
+    def first_held(self, oligos: np.ndarray) -> np.ndarray:
+        """Return which of some oligos is the first that each sequence holds where it is not masked.
 
-    def _count(self) -> None:
-        """Bring the counts, and who holds which oligo, up to date with the occurrences."""
-        sequences, oligos = self._sequences, self._oligos
-        new = np.ones(len(sequences), dtype=bool)
-        new[1:] = (sequences[1:] != sequences[:-1]) | (oligos[1:] != oligos[:-1])
-        holders, oligos = sequences[new], oligos[new]
-        total = 4**self.length
-        counts = np.bincount(oligos, minlength=total)
-        self._holders = holders  # sequences that hold the first oligo, the second, ...
-        self._starts = np.concatenate([[0], np.cumsum(counts)])
-        targets = np.bincount(oligos[holders < self.foreground], minlength=total)
-        # foreground and background sequences that hold each oligo or its reverse complement
-        self.targets = targets[self.canonical]
-        self.found = (counts - targets)[self.canonical]
+        Parameters
+        ----------
+        oligos : ndarray, int, shape (n,)
+            Canonical oligos, no two alike.
 
-    def holders_of(self, oligos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return which sequences hold canonical oligos where they are not masked.
+        Returns
+        -------
+        ndarray, int32, shape (foreground + background,)
+            Index into `oligos`; n where a sequence holds none of them.
+        """
+        first = np.full(self.nobody + 1, len(oligos), dtype=np.int32)
+        starts, stops = self._first_holding[oligos], self._first_holding[oligos + 1]
+        if (stops - starts).sum() > WORTH_A_LOOP * len(oligos):
+            for rank in range(len(oligos) - 1, -1, -1):
+                first[self._holders[starts[rank] : stops[rank]]] = rank
+        else:
+            which, holdings = _ranges(self._first_holding, oligos)
+            first[self._holders[holdings[::-1]]] = which[::-1]
+        return first[:-1]
+
+    def counts_of(self, oligos: np.ndarray) -> tuple[int, int]:
+        """Return how many foreground and background sequences hold any of some oligos, masked or not.
 
         Parameters
         ----------
         oligos : ndarray, int, shape (n,)
             Canonical oligos.
-
-        Returns
-        -------
-        which : ndarray, int64, shape (pairs,)
-            Index into `oligos`, rising.
-        sequences : ndarray, int32, shape (pairs,)
-            A sequence that holds that oligo; those of the background follow the foreground's.
         """
-        first = self._starts[oligos]
-        counts = self._starts[oligos + 1] - first
-        which = np.repeat(np.arange(len(oligos)), counts)
-        entry = np.arange(len(which)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        return which, self._holders[entry]
+        holds = np.zeros(self.nobody, dtype=bool)
+        holds[self._holder_of[_ranges(self._first_holding, oligos)[1]]] = True
+        return int(holds[: self.foreground].sum()), int(holds[self.foreground :].sum())
 
     def mask(self, oligos: np.ndarray) -> None:
         """Take out every occurrence that shares a base with an occurrence of one of the oligos.
@@ -131,14 +150,37 @@ class OligoIndex:
         oligos : ndarray, int, shape (n,)
             Canonical oligos.
         """
-        is_site = np.zeros(4**self.length, dtype=bool)
-        is_site[oligos] = True
-        sites = self._places[is_site[self._oligos]]
-        bases = (self.foreground + self.background) * self.width
-        dead = np.zeros(bases + 2 * self.length, dtype=bool)  # starts, moved right by one length
+        sites = self._places[_ranges(self._first_place, oligos)[1]]
+        sites = sites[self._holding_at[sites] >= 0]
+        # Moved right by one length. What lies in the sequence before a site's is never touched: an occurrence
+        # starts at least its length before its sequence's end.
+        touched = np.zeros(len(self._holding_at) + 2 * self.length, dtype=bool)
         for shift in range(1, 2 * self.length):
-            dead[sites + shift] = True
-        alive = ~dead[self._places + self.length]
-        self._oligos, self._places = self._oligos[alive], self._places[alive]
-        self._sequences = self._sequences[alive]
-        self._count()
+            touched[sites + shift] = True
+        around = np.flatnonzero(touched[self.length : -self.length])
+        holdings = self._holding_at[around]
+        self._holding_at[around] = -1
+        holdings = holdings[holdings >= 0]
+        np.subtract.at(self._left, holdings, 1)
+        has_ended = np.zeros(len(self._left), dtype=bool)
+        has_ended[holdings[self._left[holdings] == 0]] = True
+        ended = np.flatnonzero(has_ended)
+        self._holders[ended] = self.nobody
+        in_foreground = self._holder_of[ended] < self.foreground
+        for counts, part in ((self.targets, in_foreground), (self.found, ~in_foreground)):
+            fewer, lost = np.unique(self._oligo_of[ended[part]], return_counts=True)
+            counts[fewer] -= lost
+            counts[self.reverse[fewer]] = counts[fewer]
+
+
+def _starts_of(oligos: np.ndarray, total: int) -> np.ndarray:
+    """Return where each oligo begins in an ordered list of oligos, int64, shape (total + 1,)."""
+    return np.concatenate([[0], np.cumsum(np.bincount(oligos, minlength=total))])
+
+
+def _ranges(starts: np.ndarray, oligos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the entries of each oligo, one after the other, and which oligo each is of."""
+    first = starts[oligos]
+    counts = starts[oligos + 1] - first
+    which = np.repeat(np.arange(len(oligos)), counts)
+    return which, np.arange(len(which)) + np.repeat(first - (np.cumsum(counts) - counts), counts)

@@ -19,8 +19,10 @@ from descriptors.motif_scan import (
     site_statistics,
 )
 from descriptors.motif_search import LengthSearch
+from descriptors.motif_threshold import Thresholds
 
 __all__ = [
+    "FINDER_REVISION",
     "LENGTHS",
     "Motif",
     "Sites",
@@ -33,6 +35,8 @@ __all__ = [
     "site_statistics",
 ]
 
+# Counts up whenever the same sequences give other motifs than before: results that are kept name it.
+FINDER_REVISION = 4
 LENGTHS = (6, 8, 10)  # of the descriptors, in bp
 LONGEST = 12  # the finder keeps tables of 4 ** length numbers
 SUMMARIES = {
@@ -57,8 +61,9 @@ def find_motifs(
     """Find motifs that more foreground than background sequences hold.
 
     For each length, on its own: the oligos that are enriched, alone or with one or two mismatches, are seeds; each
-    of the most promising becomes a matrix, whose detection threshold and entries are optimised in turns; the best
-    is kept, its sites are masked, and the search starts again.
+    becomes two matrices; detection threshold and entries of the most promising are optimised in turns, also a base
+    or two to either side; the best is kept, its sites are masked, and the search goes on with the others and with
+    new seeds.
 
     Parameters
     ----------
@@ -137,26 +142,25 @@ def _find_of_length(
         multiplicity, strand_bias = site_statistics(sites, length)
         found.append(replace(motif, multiplicity=multiplicity, strand_bias=strand_bias))
         masked = mask_sites(sites, length, masked)
-        index.mask(search.oligos_of(motif))
-    index.unmask()
-    counted = sorted((_counted(motif, search) for motif in found), key=lambda motif: motif.log_p)
+        index.mask(search.thresholds.oligos_of(motif))
+    counted = sorted(
+        (_counted(motif, search.thresholds) for motif in found), key=lambda motif: motif.log_p
+    )
     return [
         replace(motif, name=f"{rank}-{motif.consensus}") for rank, motif in enumerate(counted, 1)
     ]
 
 
-def _counted(motif: Motif, search: LengthSearch) -> Motif:
-    """Return the motif with its counts over the sequences as the index now shows them."""
-    index = search.index
-    holders = np.unique(index.holders_of(search.oligos_of(motif))[1])
-    targets = int((holders < index.foreground).sum())
-    found = len(holders) - targets
+def _counted(motif: Motif, thresholds: Thresholds) -> Motif:
+    """Return the motif with its counts over the whole sequences, masked or not."""
+    index = thresholds.index
+    targets, found = index.counts_of(thresholds.oligos_of(motif))
     return replace(
         motif,
         targets=targets,
         target_share=targets / index.foreground,
         background_share=found / index.background,
-        log_p=search.enrichment.ln_p(targets, found),
+        log_p=thresholds.enrichment.ln_p(targets, found),
     )
 
 

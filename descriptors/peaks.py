@@ -93,21 +93,38 @@ def read_peaks(
     if exclude is not None:
         regions = read_intervals(exclude, genome, rename_chromosomes)
         rows = _keep(rows, ~overlaps(rows, regions), ON_EXCLUDED, left_out)
-    # The order of the file's rows must not matter, not even for which of two duplicates stays.
-    rows["negative_score"] = -rows["score"]
-    rows = rows.sort_values(
-        ["chromosome", "start", "end", "strand", "negative_score", "summit"], kind="stable"
-    )
-    repeated = rows.duplicated(["chromosome", "start", "end", "strand"])
-    rows = _keep(rows, ~repeated, DUPLICATE, left_out)
+    rows = _in_order(rows)
+    rows = _keep(rows, ~_is_repeated(rows), DUPLICATE, left_out)
     if rows.empty:
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count)
         raise InputError(
             f"{path}: none of its {total:,} peaks is left ({reasons}); "
             "name other chromosomes, another exclusion list or another peak file"
         )
-    table = rows[list(COLUMNS)].reset_index(drop=True)
+    table = rows.astype({"chromosome": object, "strand": object}).reset_index(drop=True)
     return Peaks(table, Source(path.name, sha256_of(path), len(table), left_out))
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sort rows so that their order in the file does not matter, not even for which of two stays."""
+    score, summit = rows["score"].to_numpy(), rows["summit"].to_numpy()
+    return rows.take(np.lexsort((summit, -score, *_place(rows)[::-1])))
+
+
+def _is_repeated(rows: pd.DataFrame) -> np.ndarray:
+    """Tell which of sorted rows name the same place as the row before."""
+    repeated = np.zeros(len(rows), dtype=bool)
+    repeated[1:] = np.logical_and.reduce([key[1:] == key[:-1] for key in _place(rows)])
+    return repeated
+
+
+def _place(rows: pd.DataFrame) -> list[np.ndarray]:
+    return [
+        rows["chromosome"].cat.codes.to_numpy(),
+        rows["start"].to_numpy(),
+        rows["end"].to_numpy(),
+        rows["strand"].cat.codes.to_numpy(),
+    ]
 
 
 def read_intervals(
@@ -129,7 +146,7 @@ def read_intervals(
     rows["chromosome"] = _respelled(rows["chromosome"], rename_chromosomes, genome)
     if genome is not None:
         check_chromosomes(rows["chromosome"], genome, str(path), "regions")
-    return rows
+    return rows.astype({"chromosome": object})
 
 
 def read_labelled_windows(
@@ -162,7 +179,7 @@ def read_labelled_windows(
         rows = rows[rows["chromosome"].isin(genome.sizes)]
         _check_ends(rows, genome, path)
     table = rows[["chromosome", "start", "end"]].assign(label=rows["score"].astype(np.int64))
-    return table.reset_index(drop=True)
+    return table.astype({"chromosome": object}).reset_index(drop=True)
 
 
 def widen_points(
@@ -237,9 +254,13 @@ def _keep(
 
 
 def _respelled(names: pd.Series, how: str | None, genome: Genome | None) -> pd.Series:
+    """Spell the names of a categorical column as the genome does, without spaces around them."""
     known = genome.sizes if genome is not None else ()
-    spelling = {name: respell(name, how, known) for name in names.unique()}
-    return names.map(spelling).astype(object)
+    old = names.cat.categories
+    spelling = [respell(name.strip(), how, known) for name in old]
+    kinds = pd.Index(sorted(set(spelling)), dtype=object)
+    codes = kinds.get_indexer(spelling)[names.cat.codes]
+    return pd.Series(pd.Categorical.from_codes(codes, kinds), index=names.index)
 
 
 def _check_asked(chromosomes: Sequence[str], genome: Genome | None) -> None:
@@ -253,7 +274,8 @@ def _check_asked(chromosomes: Sequence[str], genome: Genome | None) -> None:
 
 
 def _check_ends(rows: pd.DataFrame, genome: Genome, path: Path) -> None:
-    sizes = rows["chromosome"].map(genome.sizes).to_numpy(dtype=np.int64)
+    names = rows["chromosome"].cat
+    sizes = np.array([genome.sizes.get(name, 0) for name in names.categories])[names.codes]
     past = rows["end"].to_numpy() > sizes
     if not past.any():
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +12,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from descriptors.annotation import FEATURES, distances_to_nearest, read_annotation
+from descriptors.annotation import FEATURES, Annotation, distances_to_nearest, read_annotation
 from descriptors.background import motif_windows
 from descriptors.conservation import mean_conservation
+from descriptors.errors import InputError
 from descriptors.genome import Genome
-from descriptors.homer import format_motifs, read_motifs
-from descriptors.motifs import Motif, find_motifs, motif_descriptors
+from descriptors.homer import (
+    PROGRAM,
+    find_with_homer,
+    format_motifs,
+    motif_files,
+    read_motifs,
+)
+from descriptors.motifs import (
+    FINDER_REVISION,
+    LENGTHS,
+    Motif,
+    find_motifs,
+    motif_descriptors,
+)
 from descriptors.peaks import read_intervals, read_peaks, widen_points
 from descriptors.proteins import assay_flags, domain_flags, read_domains
 from descriptors.record import Descriptors
@@ -40,10 +54,11 @@ class _Found:
 def describe(
     peaks: str | Path,
     genome: str | Path | Genome,
-    annotation: str | Path | None = None,
+    annotation: str | Path | Annotation | None = None,
     phastcons: str | Path | None = None,
     phylop: str | Path | None = None,
     homer: str | Path | None = None,
+    run_homer: bool = False,
     category: str | None = None,
     factor: str | None = None,
     exclude: str | Path | None = None,
@@ -62,13 +77,17 @@ def describe(
         BED3 to BED12, narrowPeak or broadPeak, plain, gzip or bgzip.
     genome : path or Genome
         FASTA, plain, gzip or bgzip.
-    annotation : path, optional
-        GTF or GFF3; without it the eight location descriptors are missing.
+    annotation : path or Annotation, optional
+        GTF or GFF3; without it the eight location descriptors are missing. An Annotation must have
+        been read with the same genome, chromosomes and renaming: many data sets can share it.
     phastcons, phylop : path, optional
         bigWig; without them the conservation descriptors are missing.
     homer : path, optional
         HOMER's motif file or result folder, which must come from the training chromosomes where a
         split is given; default: the built-in finder.
+    run_homer : bool
+        Find the motifs with `homer2`, which must be on the PATH, in the windows that the built-in
+        finder would look at: training chromosomes only, where a split is given.
     category : str, optional
         tf, polymerase, histone, accessibility or other.
     factor : str, optional
@@ -98,6 +117,10 @@ def describe(
     InputError
         A file or an option is wrong.
     """
+    if homer is not None and run_homer:
+        raise InputError(
+            f"{homer}: found a result of HOMER beside the wish to run it; give --homer or --run-homer, not both"
+        )
     found = _Found()
     found.numbers.update(assay_flags(category))
     _describe_factor(found, factor, category, interpro)
@@ -105,7 +128,11 @@ def describe(
     read = read_peaks(peaks, opened, exclude, chromosomes, rename_chromosomes)
     table = widen_points(read.table, point_window_bp, opened)
     points = int((read.table["end"] - read.table["start"] == 1).sum())
-    found.sources["peaks"] = {**read.source.to_dict(), "points": points}
+    found.sources["peaks"] = {
+        **read.source.to_dict(),
+        "points": points,
+        "chromosomes": None if chromosomes is None else sorted(chromosomes),
+    }
     found.sources["genome"] = Source(opened.name, opened.sha256, len(opened.sizes)).to_dict()
     avoid = None
     if exclude is not None:
@@ -119,7 +146,7 @@ def describe(
         if path is not None:
             _describe_conservation(found, table, track, path, opened, rename_chromosomes)
     if homer is None:
-        _find_motifs(found, table, opened, chromosomes, avoid, seed)
+        _find_motifs(found, table, opened, chromosomes, avoid, seed, run_homer)
     else:
         _read_motifs(found, homer)
     return Descriptors(
@@ -143,7 +170,7 @@ def _describe_factor(
 ) -> None:
     domains, source = read_domains()
     if interpro is not None:
-        own, source = read_domains(interpro)
+        own, source = read_domains(interpro, factor or "")
         domains = {**domains, **own}
     found.numbers.update(domain_flags(factor, category, domains))
     if factor is not None:
@@ -161,12 +188,13 @@ def _describe_peaks(found: _Found, table: pd.DataFrame) -> None:
 def _describe_location(
     found: _Found,
     table: pd.DataFrame,
-    path: str | Path,
+    annotation: str | Path | Annotation,
     genome: Genome,
     chromosomes: Sequence[str] | None,
     rename_chromosomes: str | None,
 ) -> None:
-    annotation = read_annotation(path, genome, chromosomes, rename_chromosomes)
+    if not isinstance(annotation, Annotation):
+        annotation = read_annotation(annotation, genome, chromosomes, rename_chromosomes)
     unmatched = {}
     for feature in FEATURES:
         distances, unmatched[feature] = distances_to_nearest(table, annotation.features[feature])
@@ -176,6 +204,7 @@ def _describe_location(
     found.sources["annotation"] = {
         **annotation.source.to_dict(),
         "features": {feature: len(annotation.features[feature]) for feature in FEATURES},
+        "made_of": dict(annotation.origins),
         "peaks_on_chromosomes_without": unmatched,
     }
 
@@ -204,27 +233,44 @@ def _find_motifs(
     chromosomes: Sequence[str] | None,
     avoid: pd.DataFrame | None,
     seed: int,
+    is_by_homer: bool,
 ) -> None:
     windows = motif_windows(table, genome, chromosomes, avoid, seed)
-    found.motifs = tuple(find_motifs(windows.foreground, windows.background, seed=seed))
-    found.numbers.update(motif_descriptors(found.motifs))
+    if is_by_homer:
+        found.motifs = tuple(find_with_homer(windows.foreground, windows.background, LENGTHS))
+        finder: dict[str, Any] = {"finder": PROGRAM}
+    else:
+        found.motifs = tuple(find_motifs(windows.foreground, windows.background, seed=seed))
+        finder = {"finder": "built-in", "revision": FINDER_REVISION}
     found.sources["motifs"] = {
-        "finder": "built-in",
+        **finder,
         "seed": seed,
         "foreground": len(windows.foreground),
         "background": len(windows.background),
         "without_known_bases": windows.unknown,
-        "motifs": len(found.motifs),
+        "passed_over": windows.passed_over,
     }
+    _summarise_motifs(found)
 
 
 def _read_motifs(found: _Found, homer: str | Path) -> None:
     found.motifs = tuple(read_motifs(homer))
-    found.numbers.update(motif_descriptors(found.motifs))
     found.sources["motifs"] = {
         "finder": "homer",
         "name": Path(homer).name,
         # A result may be a folder: the hash is of the motifs as one file would hold them.
         "sha256": hashlib.sha256(format_motifs(found.motifs).encode()).hexdigest(),
+        "files": [file.name for file in motif_files(homer)],
+    }
+    _summarise_motifs(found)
+
+
+def _summarise_motifs(found: _Found) -> None:
+    found.numbers.update(motif_descriptors(found.motifs))
+    lengths = Counter(motif.length for motif in found.motifs)
+    found.sources["motifs"] |= {
         "motifs": len(found.motifs),
+        # The descriptors of a length without motifs are missing; no descriptor tells of other lengths.
+        "by_length": {str(length): lengths[length] for length in LENGTHS},
+        "of_other_lengths": sum(lengths.values()) - sum(lengths[length] for length in LENGTHS),
     }

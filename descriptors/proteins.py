@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from descriptors.errors import InputError
 from descriptors.rows import read_rows
 from descriptors.sources import Source, sha256_of
@@ -22,7 +20,10 @@ DOMAINS: Mapping[str, str] = {
 }
 SHIPPED = Path(__file__).with_name("factors.tsv")
 
+OTHER_FACTOR = "of another factor"
+
 _COLUMNS = "2 columns (factor, interpro)"
+_ACCESSION = re.compile("IPR[0-9]+")
 
 
 def assay_flags(category: str | None) -> dict[str, float | None]:
@@ -51,20 +52,29 @@ def assay_flags(category: str | None) -> dict[str, float | None]:
     }
 
 
-def read_domains(path: str | Path | None = None) -> tuple[dict[str, frozenset[str]], Source]:
-    """Read which InterPro domains each factor has.
+def read_domains(
+    path: str | Path | None = None, factor: str | None = None
+) -> tuple[dict[str, frozenset[str]], Source]:
+    """Read which InterPro domains factors have.
 
     Parameters
     ----------
     path : path, optional
-        Tab-separated, with columns `factor` and `interpro` among others; several domains stand
-        in several rows, or in one with commas or semicolons between. Default: the shipped table.
+        Tab-separated, in one of two forms. With a first row that names the columns `factor` and
+        `interpro` among others; several domains stand in several rows, or in one with commas or
+        semicolons between. Or without such a row, as InterPro's own `protein2ipr.dat.gz`: UniProt
+        accession, InterPro accession, and more columns. Default: the shipped table.
+    factor : str, optional
+        The only factor that is wanted, in any case. A table of all proteins needs it: the file is
+        read in blocks, and the rest of it is not kept.
 
     Returns
     -------
     domains : dict
-        Factor in upper case -> its InterPro accessions; a listed factor may have none.
+        Factor, or UniProt accession, in upper case -> its InterPro accessions; a listed factor may
+        have none.
     source : Source
+        Counts the rows of other factors where one was asked for.
 
     Raises
     ------
@@ -72,34 +82,53 @@ def read_domains(path: str | Path | None = None) -> tuple[dict[str, frozenset[st
         The file cannot be read, lacks a column, or names an accession that InterPro could not have.
     """
     path = SHIPPED if path is None else Path(path)
-    parts = list(read_rows(path, range(64), 2, _COLUMNS))
-    if not parts:
+    head = next(read_rows(path, range(64), 2, _COLUMNS, block_bytes=1 << 14), None)
+    if head is None:
         raise InputError(f"{path}: found no rows, {_COLUMNS} were needed; name a table of domains")
-    rows = pd.concat(parts)
-    header = [str(name).strip().lower() for name in rows.iloc[0]]
-    for name in ("factor", "interpro"):
-        if name not in header:
-            raise InputError(
-                f'{path}:{rows.index[0]}: found no column "{name}" among {", ".join(header)}; '
-                f"name the two columns factor and interpro in the first row"
-            )
-    factors = rows.iloc[1:, header.index("factor")].str.strip().str.upper()
-    texts = rows.iloc[1:, header.index("interpro")].str.strip()
-    listed = texts.str.findall(r"[^\s,;]+")
-    domains: dict[str, set[str]] = {}
-    for line, factor, accessions in zip(factors.index, factors, listed, strict=True):
-        found = [accession for accession in accessions if accession not in ("-", ".")]
-        for accession in found:
-            if not re.fullmatch(r"IPR[0-9]+", accession):
+    header = [str(name).strip().lower() for name in head.iloc[0]]
+    columns, first = (0, 1), 0
+    if not _ACCESSION.fullmatch(header[1].upper()):
+        for name in ("factor", "interpro"):
+            if name not in header:
                 raise InputError(
-                    f'{path}:{line}: found "{accession}" where an InterPro accession such as '
-                    'IPR013087 was needed; write "-" for a factor without domains'
+                    f'{path}:{head.index[0]}: found no column "{name}" among {", ".join(header)}; '
+                    "name the two columns factor and interpro in the first row, or give a table "
+                    "with UniProt accessions in column 1 and InterPro accessions in column 2"
                 )
-        domains.setdefault(factor, set()).update(found)
+        columns, first = (header.index("factor"), header.index("interpro")), int(head.index[0])
+    wanted = None if factor is None else factor.strip().upper()
+    domains: dict[str, set[str]] = {}
+    total = used = 0
+    for rows in read_rows(path, columns, 2, _COLUMNS, labels=columns):
+        rows = rows[rows.index > first]
+        total += len(rows)
+        if wanted is not None:
+            names = rows[columns[0]].cat.categories
+            rows = rows[
+                rows[columns[0]].isin([name for name in names if name.strip().upper() == wanted])
+            ]
+        used += len(rows)
+        # Most rows name a factor and a domain that another row names too.
+        for line, name, text in rows.drop_duplicates().astype(object).itertuples(name=None):
+            domains.setdefault(name.strip().upper(), set()).update(
+                _accessions(text, f"{path}:{line}")
+            )
     return (
-        {factor: frozenset(found) for factor, found in domains.items()},
-        Source(path.name, sha256_of(path), len(factors)),
+        {name: frozenset(found) for name, found in domains.items()},
+        Source(path.name, sha256_of(path), used, {OTHER_FACTOR: total - used}),
     )
+
+
+def _accessions(text: str, where: str) -> list[str]:
+    """Split what stands in the column interpro."""
+    found = [word for word in re.split(r"[\s,;]+", text) if word not in ("", "-", ".")]
+    for word in found:
+        if not _ACCESSION.fullmatch(word):
+            raise InputError(
+                f'{where}: found "{word}" where an InterPro accession such as '
+                'IPR013087 was needed; write "-" for a factor without domains'
+            )
+    return found
 
 
 def domain_flags(
@@ -110,7 +139,7 @@ def domain_flags(
     Parameters
     ----------
     factor : str or None
-        Gene symbol, in any case.
+        Gene symbol, or UniProt accession where the table has those, in any case.
     category : str or None
         An assay of histones or of accessibility assays no factor, so that both flags are 0.
     domains : mapping

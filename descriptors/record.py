@@ -96,9 +96,10 @@ class Descriptors:
             raise InputError(
                 f"{where}: found a motif that cannot be read ({error}); {again}"
             ) from error
-        return cls(
-            str(content.get("task", "")), SCHEMA_VERSION, values, content.get("sources", {}), motifs
-        )
+        sources = content.get("sources", {})
+        if not isinstance(sources, dict) or not all(isinstance(s, dict) for s in sources.values()):
+            raise InputError(f"{where}: found sources that are no mapping of mappings; {again}")
+        return cls(str(content.get("task", "")), SCHEMA_VERSION, values, sources, motifs)
 
     def save(self, path: str | Path) -> None:
         """Write the JSON so that the file is either whole or untouched.

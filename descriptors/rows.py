@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,8 @@ _BLOCK_BYTES = 1 << 24
 _LONGEST_LINE = 1 << 26
 # No chromosome is longer; a larger number is a mistake and would overflow later.
 _LARGEST_POSITION = 10**12
+# Kinds of columns beside pandas' own types.
+_WHOLE, _DECIMAL = "whole", "decimal"
 _HEADER = re.compile(r"(?:track|browser)(?:\s|$)|#")
 
 
@@ -44,9 +46,13 @@ def read_rows(
     needed: int,
     what: str,
     spaces: bool = False,
+    even: bool = False,
+    numbers: Collection[int] = (),
+    decimals: Collection[int] = (),
+    labels: Collection[int] = (),
     block_bytes: int = _BLOCK_BYTES,
 ) -> Iterator[pd.DataFrame]:
-    """Read columns of a tab-separated file as text, block by block.
+    """Read columns of a tab-separated file, block by block.
 
     Blank lines, comments (`#`) and the headers `track` and `browser` are passed over; what
     follows the line `##FASTA` is not read.
@@ -63,14 +69,21 @@ def read_rows(
         What the columns are, for the error: "3 columns (chromosome, start, end)".
     spaces : bool
         Whether a file whose first row holds no tab may be separated by spaces throughout.
+    even : bool
+        Whether a row that has one of `columns` which the first row lacks is a mistake.
+    numbers, decimals : collection of int
+        Columns that are int64, or int64 or float64, in each block where they hold nothing but
+        plain numbers, which is ten times as fast to read; text in the others.
+    labels : collection of int
+        Columns of few different values, which become categorical: one small number for each row.
     block_bytes : int
         Bytes that are read at one time.
 
     Yields
     ------
     DataFrame
-        Text columns named by their numbers; the index is the line number, counted from 1. A file
-        without data yields nothing.
+        Columns named by their numbers, of text (object) where nothing else is asked for; the index
+        is the line number, counted from 1. A file without data yields nothing.
 
     Raises
     ------
@@ -83,29 +96,50 @@ def read_rows(
         return
     number, line = first
     by_spaces = spaces and "\t" not in line
-    width = len(line.split() if by_spaces else line.split("\t"))
+    width = len(re.split(" +", line.strip(" ")) if by_spaces else line.split("\t"))
     if width < needed:
         raise _too_narrow(path, number, width, what)
     wanted = [column for column in columns if column < width]
-    read = sorted({0, needed - 1, *wanted})
+    lacking = [column for column in columns if column >= width] if even else []
+    kinds: dict[int, Any] = dict.fromkeys((needed - 1, *wanted), object)
+    kinds |= {column: _WHOLE for column in numbers if column in kinds}
+    kinds |= {column: _DECIMAL for column in decimals if column in kinds}
+    # The first column is always read as labels, since headers are told by it.
+    kinds |= dict.fromkeys((0, *lacking, *(c for c in labels if c in kinds)), "category")
     lines = 0
     with open_binary(path) as stream:
         for block in _blocks(stream, block_bytes, path):
-            chunk = _parse(block, read, by_spaces, path)
+            chunk = _parse(block, kinds, by_spaces, path)
             chunk.index = pd.RangeIndex(lines + 1, lines + 1 + len(chunk), name="line")
             lines += len(chunk)
             # A GFF3 file may go on with sequences, which are no rows.
             sequences = np.flatnonzero(chunk[0] == "##FASTA")
-            rows = _without_headers(chunk[: sequences[0]] if len(sequences) else chunk)
-            narrow = (rows[needed - 1] == "").to_numpy()
-            if narrow.any():
-                at = int(np.argmax(narrow))
-                found = int((rows.iloc[at] != "").to_numpy().sum())
-                raise _too_narrow(path, int(rows.index[at]), found, what)
+            rows = _without_headers(chunk[: sequences[0]] if len(sequences) else chunk, block)
+            _check_widths(rows, width, needed, lacking, path, what)
             if len(rows):
-                yield rows[wanted]
+                rows = rows[wanted]
+                yield rows if 0 in labels or 0 not in wanted else rows.astype({0: object})
             if len(sequences):
                 return
+
+
+def _check_widths(
+    rows: pd.DataFrame, width: int, needed: int, lacking: Sequence[int], path: Path, what: str
+) -> None:
+    if rows[needed - 1].dtype not in (np.int64, np.float64):
+        narrow = (rows[needed - 1] == "").to_numpy()
+        if narrow.any():
+            at = int(np.argmax(narrow))
+            found = int((rows.iloc[at] != "").to_numpy().sum())
+            raise _too_narrow(path, int(rows.index[at]), found, what)
+    for column in lacking:
+        wide = (rows[column] != "").to_numpy()
+        if wide.any():
+            raise InputError(
+                f"{path}:{rows.index[int(np.argmax(wide))]}: found {column + 1} columns or more "
+                f"where the {width} columns of the first row were needed; give every row the same "
+                "columns"
+            )
 
 
 def _blocks(stream: BinaryIO, size: int, path: Path) -> Iterator[bytes]:
@@ -127,43 +161,63 @@ def _blocks(stream: BinaryIO, size: int, path: Path) -> Iterator[bytes]:
         yield rest
 
 
-def _parse(block: bytes, columns: Sequence[int], by_spaces: bool, path: Path) -> pd.DataFrame:
-    """Read columns of all lines of a block as text; what a line lacks is empty."""
-    end = max(columns) + 1
-    # The parser takes its width from the widest line: one line of full width goes first.
-    full = (b" " if by_spaces else b"\t").join([b"."] * end) + b"\n"
-    try:
-        table = pd.read_csv(
-            io.BytesIO(full + block),
-            sep=r"\s+" if by_spaces else "\t",
-            header=None,
-            names=list(range(end)),
-            usecols=list(columns),
-            dtype=object,
-            na_filter=False,
-            quoting=3,
-            skip_blank_lines=False,
-            engine="c",
-            encoding_errors="replace",
-        )
-    except pd.errors.ParserError as error:
+def _parse(block: bytes, kinds: Mapping[int, Any], by_spaces: bool, path: Path) -> pd.DataFrame:
+    """Read columns of all lines of a block; what a line lacks is empty."""
+    if b"\x00" in block:
         raise InputError(
-            f"{path}: the rows cannot be read as a table ({str(error).strip()}); write them anew"
-        ) from error
+            f"{path}: found binary content where text was needed; "
+            "export the file as plain text (UTF-8) and name that"
+        )
+    end = max(kinds) + 1
+    # The parser takes its width from the widest line: one line of full width goes first. It holds
+    # what keeps the parser from taking labels for numbers ("1", "01") and numbers for text.
+    full = [b"." if kinds.get(column) == "category" else b"0" for column in range(end)]
+    first = (b" " if by_spaces else b"\t").join(full) + b"\n"
+
+    def parse(kinds: Mapping[int, Any]) -> pd.DataFrame:
+        try:
+            return pd.read_csv(
+                io.BytesIO(first + block),
+                sep=r"\s+" if by_spaces else "\t",
+                header=None,
+                names=list(range(end)),
+                usecols=sorted(kinds),
+                # Without a type the parser makes numbers of a column if all its values are.
+                dtype={c: kind for c, kind in kinds.items() if kind not in (_WHOLE, _DECIMAL)},
+                na_filter=False,
+                quoting=3,
+                skip_blank_lines=False,
+                low_memory=False,
+                engine="c",
+                encoding_errors="replace",
+            )
+        except pd.errors.ParserError as error:
+            raise InputError(
+                f"{path}: the rows cannot be read as a table ({str(error).strip()}); "
+                "write them anew"
+            ) from error
+
+    table = parse(kinds)
+    allowed = {_WHOLE: ["int64"], _DECIMAL: ["int64", "float64"]}
+    checked = [column for column, kind in kinds.items() if kind in (_WHOLE, _DECIMAL)]
+    odd = [c for c in checked if table[c].dtype.name not in allowed[kinds[c]]]
+    if odd:
+        table[odd] = parse(dict.fromkeys(odd, object))[odd]
     return table.iloc[1:]
 
 
-def _without_headers(chunk: pd.DataFrame) -> pd.DataFrame:
-    """Drop blank lines, comments and headers; few values of the first column differ."""
-    codes, values = pd.factorize(chunk[0])
-    kept = np.array([not _HEADER.match(str(value)) for value in values], dtype=bool)
-    rows = chunk if kept.all() else chunk[kept[codes]]
-    empty = np.array(rows[0].str.strip() == "")
+def _without_headers(chunk: pd.DataFrame, block: bytes) -> pd.DataFrame:
+    """Drop blank lines, comments and headers from the rows of a block."""
+    names = chunk[0].cat.categories
+    codes = chunk[0].cat.codes.to_numpy()
+    kept = ~np.array([bool(_HEADER.match(str(name))) for name in names], dtype=bool)[codes]
+    empty = kept & np.array([not str(name).strip() for name in names], dtype=bool)[codes]
     if empty.any():
-        stripped = rows[empty].apply(lambda column: column.str.strip())
-        empty[empty] = (stripped == "").all(axis=1).to_numpy()
-        rows = rows[~empty]
-    return rows
+        # Columns that are not read may hold something, which makes the line a row, if a wrong one.
+        lines = re.split(rb"\r\n|\r|\n", block)
+        at = np.flatnonzero(empty)
+        kept[at] = [bool(lines[row].decode("utf-8", "replace").strip()) for row in at]
+    return chunk if kept.all() else chunk[kept]
 
 
 def _too_narrow(path: Path, line: int, found: int, what: str) -> InputError:
@@ -180,7 +234,7 @@ def integers(text: pd.Series, path: str | Path, what: str) -> np.ndarray:
 
     Parameters
     ----------
-    text : Series of str
+    text : Series of str or int64
         Its index holds line numbers.
     path : path
         Named in the error.
@@ -196,8 +250,9 @@ def integers(text: pd.Series, path: str | Path, what: str) -> np.ndarray:
     InputError
         A value is not a whole number; names the first such line.
     """
-    numbers = pd.to_numeric(text, errors="coerce").to_numpy()
     lines = text.index.to_numpy()
+    is_read = text.dtype == np.int64
+    numbers = (text if is_read else pd.to_numeric(text, errors="coerce")).to_numpy()
     if numbers.dtype != np.int64:
         plain = text.str.fullmatch(r"[0-9]{1,18}").to_numpy(dtype=bool)
         exact = np.zeros(len(text), dtype=np.int64)

@@ -85,7 +85,7 @@ def _conservation() -> list[Descriptor]:
 
 def _motifs() -> list[Descriptor]:
     meanings = {
-        "multiplicity": "mean number of sites in a sequence that has any",
+        "multiplicity": "sites in a sequence that has any",
         "strand_bias": "log2 of forward over reverse sites",
     }
     statistics = {
@@ -99,7 +99,7 @@ def _motifs() -> list[Descriptor]:
             "motifs",
             "",
             "identity",
-            f"{words[statistic]} over the motifs of length {length}: {meanings[quantity]}",
+            f"{words[statistic]} over motifs of length {length}: {meanings[quantity]}",
         )
         for length in (6, 8, 10)
         for quantity in ("multiplicity", "strand_bias")

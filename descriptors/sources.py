@@ -81,7 +81,8 @@ def is_packed(path: str | Path) -> bool:
 def _is_cut_bgzip(stream: BinaryIO, head: bytes) -> bool:
     if len(head) < 18 or not head[3] & 4 or head[12:14] != b"BC":
         return False
-    stream.seek(-len(_BGZIP_END), io.SEEK_END)
+    # A file may be cut so short that it has no such end at all.
+    stream.seek(max(stream.seek(0, io.SEEK_END) - len(_BGZIP_END), 0))
     tail = stream.read()
     stream.seek(0)
     return tail != _BGZIP_END

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,11 @@ def yeast() -> Path:
     if not (folder / "tasks.tsv").exists():
         pytest.skip("the real yeast data is not beside this checkout (shared/data/yeast)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what tests remember out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AMBIENT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import tempfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descriptors.annotation import FEATURES, Annotation, distances_to_nearest, read_annotation
+from descriptors.annotation import FEATURES, Annotation, read_annotation
 from descriptors.errors import InputError
 from descriptors.genome import Genome
 
@@ -82,7 +80,7 @@ def test_every_spelling_of_utr_is_known(tmp_path: Path, spelling: str) -> None:
     assert intervals(read(tmp_path, gtf(rows)), "utr") == [[6, 9]]
 
 
-def test_genes_come_from_transcripts_or_exons_where_the_file_has_none(tmp_path: Path) -> None:
+def test_genes_are_the_spans_of_exons_where_the_file_has_none(tmp_path: Path) -> None:
     without_genes = [row for row in ROWS if row[0] != "gene"]
     assert intervals(read(tmp_path, gtf(without_genes)), "gene") == [[100, 600]]
     exons = [("exon", 11, 20, "a", ""), ("exon", 31, 40, "a", ""), ("exon", 61, 70, "b", "")]
@@ -113,15 +111,15 @@ def test_only_the_chromosomes_asked_for_decide_anything(tmp_path: Path) -> None:
     alone = read(tmp_path, gtf(ROWS), chromosomes=["chrI"])
     for feature in FEATURES:
         pd.testing.assert_frame_equal(annotation.features[feature], alone.features[feature])
-    assert annotation.source.left_out["on a chromosome that was not asked for"] == 10
+    assert annotation.source.left_out["on a chromosome that was not asked for"] == 9
 
 
 def test_types_that_are_not_used_and_unknown_contigs_are_counted(tmp_path: Path) -> None:
     rows = [*ROWS, ("start_codon", 151, 153, "t1", "")]
     left_out = read(tmp_path, gtf(rows) + gtf(ROWS[:2], "chrUn")).source.to_dict()["left_out"]
     assert left_out == {
-        "of a type that is not used": 1,
-        "on a chromosome that the genome does not have": 2,
+        "of a type that is not used": 4,
+        "on a chromosome that the genome does not have": 1,
     }
 
 
@@ -136,8 +134,8 @@ def test_types_that_are_not_used_and_unknown_contigs_are_counted(tmp_path: Path)
         (gtf([("exon", 0, 5, "", "")]), ":1: the start 0 is below 1"),
         (gtf([("exon", 9, 5, "", "")]), ":1: the start 9 is after its end"),
         (gtf(ROWS).replace("301", "3o1"), ':4: found "3o1" as start where a whole number'),
-        (gtf(ROWS, "I"), "none of the 12 features .* pass --rename-chromosomes add-chr"),
-        (gtf(ROWS, "7"), "none of the 12 features lies on genome.fa"),
+        (gtf(ROWS, "I"), "none of the 10 features .* pass --rename-chromosomes add-chr"),
+        (gtf(ROWS, "7"), "none of the 10 features lies on genome.fa"),
         (gtf([("exon", 2000, 3000, "", "")]), "looks like one of another assembly"),
     ],
 )
@@ -151,67 +149,46 @@ def test_renaming_brings_features_onto_the_genome(tmp_path: Path) -> None:
     assert set(annotation.features["exon"]["chromosome"]) == {"chrI"}
 
 
-INTERVALS = st.lists(
-    st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 99), st.integers(1, 30)), max_size=20
+PARTS = st.lists(
+    st.tuples(
+        st.sampled_from(["exon", "CDS"]),
+        st.sampled_from(["chrI", "chrII"]),
+        st.integers(1, 60),
+        st.integers(0, 20),
+        st.sampled_from("+-"),
+        st.sampled_from(["a", "b", "a,b"]),
+    ),
+    max_size=12,
 )
 
 
-def frame(rows: list[tuple[str, int, int]]) -> pd.DataFrame:
-    table = pd.DataFrame(
-        [(name, start, start + width) for name, start, width in rows],
-        columns=["chromosome", "start", "end"],
-    )
-    return table.astype({"chromosome": object, "start": np.int64, "end": np.int64})
-
-
-def slow_distances(peaks: pd.DataFrame, features: pd.DataFrame) -> list[int]:
-    found = []
-    for peak in peaks.itertuples():
-        distances = []
-        for feature in features.itertuples():
-            if feature.chromosome != peak.chromosome:
-                continue
-            between = max(feature.start - peak.end, peak.start - feature.end)
-            distances.append(between + 1 if between >= 0 else 0)
-        if distances:
-            found.append(min(distances))
-    return found
-
-
-@given(INTERVALS, INTERVALS)
-def test_distances_equal_brute_force(
-    peaks: list[tuple[str, int, int]], features: list[tuple[str, int, int]]
+@given(PARTS)
+def test_splice_sites_and_utrs_equal_those_found_base_by_base(
+    parts: list[tuple[str, str, int, int, str, str]],
 ) -> None:
-    found, unmatched = distances_to_nearest(frame(peaks), frame(features))
-    assert found.tolist() == slow_distances(frame(peaks), frame(features))
-    assert found.dtype == np.int64
-    assert len(found) + unmatched == len(peaks)
-
-
-def test_distances_equal_those_of_bedtools(tmp_path: Path) -> None:
-    if shutil.which("bedtools") is None:
-        pytest.skip("bedtools is not installed")
-    generator = np.random.default_rng(0)
-    tables = [
-        frame(
-            [
-                ("a", int(at), int(w))
-                for at, w in zip(*generator.integers(1, 5000, (2, n)), strict=True)
-            ]
-        ).sort_values(["chromosome", "start", "end"], ignore_index=True)
-        for n in (200, 5)
-    ]
-    for table, name in zip(tables, ("peaks", "features"), strict=True):
-        table.to_csv(tmp_path / f"{name}.bed", sep="\t", header=False, index=False)
-    answer = subprocess.run(
-        ["bedtools", "closest", "-d", "-t", "first", "-a", "peaks.bed", "-b", "features.bed"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    expected = [int(line.split("\t")[-1]) for line in answer.splitlines()]
-    assert distances_to_nearest(*tables)[0].tolist() == expected
+    text = "chrII\t.\texon\t500\t510\t.\t+\t.\tParent=other\n" + "".join(
+        f"{chromosome}\t.\t{kind}\t{start}\t{start + more}\t.\t{strand}\t.\tParent={owners}\n"
+        for kind, chromosome, start, more, strand, owners in parts
+    )
+    bases: dict[tuple[str, str, str], dict[str, set[int]]] = {}
+    for kind, chromosome, start, more, strand, owners in parts:
+        for owner in owners.split(","):
+            own = bases.setdefault((chromosome, strand, owner), {"exon": set(), "CDS": set()})
+            own[kind] |= set(range(start - 1, start + more))
+    sites, untranslated = set(), set()
+    for (chromosome, *_), own in bases.items():
+        exonic = own["exon"] or own["CDS"]
+        sites |= {(chromosome, b) for b in exonic if b + 1 not in exonic and b != max(exonic)}
+        sites |= {(chromosome, b) for b in exonic if b - 1 not in exonic and b != min(exonic)}
+        if own["CDS"]:
+            coded = range(min(own["CDS"]), max(own["CDS"]) + 1)
+            untranslated |= {(chromosome, base) for base in exonic - set(coded)}
+    with tempfile.TemporaryDirectory() as folder:
+        annotation = read(Path(folder), text)
+    found = annotation.features["splice_site"]
+    assert set(zip(found["chromosome"], found["start"], strict=True)) == sites
+    utrs = annotation.features["utr"].itertuples()
+    assert {(u.chromosome, base) for u in utrs for base in range(u.start, u.end)} == untranslated
 
 
 def test_the_real_annotation_has_introns_on_every_chromosome(yeast: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import signal
-import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyBigWig
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from descriptors import bigwig
 from descriptors.conservation import mean_conservation
@@ -59,15 +62,57 @@ def test_the_mean_is_exact_over_the_bases_that_have_a_score(
     assert found.unmatched == 0
 
 
-def test_long_intervals_are_read_in_pieces_with_the_same_result(
+def test_two_children_give_what_one_gives(
     track: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    peaks = table(("chrII", 0, 500), ("chrI", 300, 1000), ("chrI", 7, 8), ("chrI", 100, 333))
+    one = mean_conservation(track[0], peaks, GENOME)
+    monkeypatch.setattr(bigwig, "_TWO_CHILDREN_INTERVALS", 2)
+    two = mean_conservation(track[0], peaks, GENOME)
+    assert two.mean == pytest.approx(one.mean, rel=1e-12)
+    assert two.scored_share == one.scored_share
+
+
+INTERVALS = st.lists(
+    st.tuples(st.sampled_from(["chrI", "chrII"]), st.integers(0, 1100), st.integers(0, 300)),
+    max_size=15,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(INTERVALS, st.sampled_from([1, 7, 100, 1 << 20]), st.sampled_from([0, 30, 2000]))
+def test_sums_equal_those_over_plain_arrays_however_the_intervals_are_read(
+    track: tuple[Path, dict[str, np.ndarray]],
+    rows: list[tuple[str, int, int]],
+    piece_bp: int,
+    gap_bp: int,
+) -> None:
     path, scores = track
-    monkeypatch.setattr(bigwig, "_PIECE_BP", 7)
-    with pyBigWig.open(str(path)) as reader:
-        sums = bigwig._sums(reader, {"chrI": [[3, 900]]})
-    assert sums["total"] == pytest.approx(np.nansum(scores["chrI"][3:900]))
-    assert sums["scored"] == np.isfinite(scores["chrI"][3:900]).sum()
+    intervals: dict[str, list[list[int]]] = {}
+    for name, start, width in rows:
+        intervals.setdefault(name, []).append([start, start + width])
+    with pytest.MonkeyPatch.context() as patch, pyBigWig.open(str(path)) as reader:
+        patch.setattr(bigwig, "_PIECE_BP", piece_bp)
+        patch.setattr(bigwig, "_GAP_BP", gap_bp)
+        patch.setattr(bigwig, "_begin_read", lambda: None)  # or this very process is killed
+        sums = bigwig._sums(reader, intervals)
+    bases = [scores[name][start : start + width] for name, start, width in rows]
+    read = np.concatenate([*bases, np.zeros(0)])
+    assert sums["scored"] == np.isfinite(read).sum()
+    assert sums["total"] == pytest.approx(np.nansum(read), rel=1e-12, abs=1e-9)
+    assert sums["bases"] == sum(width for *_, width in rows)
+
+
+def test_sums_equal_those_of_another_reader(track: tuple[Path, dict[str, np.ndarray]]) -> None:
+    pybigtools = pytest.importorskip("pybigtools", reason="pybigtools is not installed")
+    path, _ = track
+    peaks = table(("chrI", 0, 1000), ("chrI", 500, 777), ("chrII", 3, 4), ("chrII", 90, 260))
+    with pybigtools.open(str(path)) as reader:
+        read = [reader.values(*row, fillna=None) for row in peaks.itertuples(index=False)]
+    bases = np.concatenate(read)
+    found = mean_conservation(path, peaks, GENOME)
+    assert found.mean == pytest.approx(np.nanmean(bases), rel=1e-12)
+    assert found.scored_share == np.isfinite(bases).mean()
 
 
 def test_peaks_on_a_chromosome_without_scores_are_counted(
@@ -145,9 +190,47 @@ def test_a_crash_of_the_reader_is_an_input_error(
 def test_a_reader_that_never_ends_is_an_input_error(
     track: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(*arguments: object, **options: object) -> None:
-        raise subprocess.TimeoutExpired("python", 1.0)
-
-    monkeypatch.setattr(subprocess, "run", never)
+    loop = f"import sys; sys.path[:] = {sys.path}; from descriptors import bigwig\n"
+    loop += "bigwig._LONGEST_READ_SECONDS = 1; bigwig._begin_read()\nwhile True: pass"
+    monkeypatch.setattr(bigwig, "_CHILD", loop)
     with pytest.raises(InputError, match="does not come to an end"):
         mean_conservation(track[0], table(("chrI", 0, 9)), GENOME)
+
+
+# Where the header holds each field (UCSC's bbiFile.h).
+FIELDS = {
+    "chromosome tree": 8,
+    "data": 16,
+    "index": 24,
+    "number of fields": 32,
+    "summary": 44,
+    "buffer size": 52,
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "claim"),
+    [(field, "ffffffff") for field in FIELDS]
+    # A buffer size of zero is no claim that can be seen to be wrong: the data is not packed.
+    + [(field, "00000000") for field in FIELDS if field != "buffer size"],
+)
+def test_a_file_that_claims_anything_is_read_right_or_an_input_error(
+    track: tuple[Path, dict[str, np.ndarray]], field: str, claim: str
+) -> None:
+    path, scores = track
+    content = bytearray(path.read_bytes())
+    content[FIELDS[field] : FIELDS[field] + 4] = bytes.fromhex(claim)
+    path.write_bytes(content)
+    with contextlib.suppress(InputError):
+        found = mean_conservation(path, table(("chrI", 0, 1000)), GENOME)
+        assert found.mean == pytest.approx(np.nanmean(scores["chrI"]), rel=1e-12)
+
+
+def test_a_bigbed_and_an_address_are_input_errors(tmp_path: Path) -> None:
+    # The first bytes of a bigBed file: its magic number, version 4 and no zoom levels.
+    header = bytes.fromhex("ebf28987 0400 0000") + bytes(56)
+    (tmp_path / "peaks.bb").write_bytes(header)
+    with pytest.raises(InputError, match=r"peaks\.bb: found a .* where a whole bigWig file"):
+        mean_conservation(tmp_path / "peaks.bb", table(("chrI", 0, 9)))
+    with pytest.raises(InputError, match="there is no such file"):
+        mean_conservation("https://example.org/scores.bw", table(("chrI", 0, 9)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from descriptors.errors import InputError
-from descriptors.homer import format_motifs, parse_motifs, read_motifs, run_homer
+from descriptors.homer import (
+    find_with_homer,
+    format_motifs,
+    motif_files,
+    parse_motifs,
+    read_motifs,
+)
+from descriptors.pipeline import describe
 
 POSITIONS = "Tpos:103.3,Tstd:35.9,Bpos:97.7,Bstd:55.2"
 COUNTS = f"T:627.0(58.16%),B:323.0(6.46%),P:1e-442\t{POSITIONS},StrandBias:-0.3,Multiplicity:1.12"
@@ -43,6 +51,41 @@ def test_a_results_folder_is_read_in_the_order_of_lengths(tmp_path: Path) -> Non
         (tmp_path / f"homerMotifs.motifs{length}").write_text(text.replace("1-GGT", f"of {length}"))
     (tmp_path / "homerMotifs.all.motifs").write_text(text)
     assert [motif.name for motif in read_motifs(tmp_path)] == ["of 6", "of 8", "of 10"]
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        (["homerMotifs.all.motifs", "motif1.motif"], ["homerMotifs.all.motifs"]),
+        (["homerMotifs.motifs12", "homerMotifs.motifs8", "homerMotifs.all.motifs"], [8, 12]),
+        # homerResults holds the same motifs again, similar ones, and each reversed
+        (
+            [f"homerResults/motif{name}.motif" for name in (10, 2, "2RV", "2.similar1", 1)],
+            [f"motif{number}.motif" for number in (1, 2, 10)],
+        ),
+        (["homerMotifs.motifs8", "homerResults/motif1.motif", "knownResults/known1.motif"], [8]),
+    ],
+)
+def test_each_motif_of_a_results_folder_is_read_once(
+    tmp_path: Path, names: list[str], read: list[str | int]
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("\n".join([HEADER.replace("1-GGT", name), *ROWS]) + "\n")
+    files = [f"homerMotifs.motifs{each}" if isinstance(each, int) else each for each in read]
+    assert [file.name for file in motif_files(tmp_path)] == files
+    assert [Path(motif.name).name for motif in read_motifs(tmp_path)] == files
+
+
+def test_known_motifs_that_homer_did_not_find_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "knownResults").mkdir()
+    known = tmp_path / "knownResults" / "known1.motif"
+    counts = "9805.3,5781.0,3085.1,2715.0,0.00e+00"
+    known.write_text("\n".join([f">GGT\tReb1\t6.0\t-1.7\t0\t{counts}", *ROWS]) + "\n")
+    with pytest.raises(InputError, match="which HOMER 2 writes for motifs that it found"):
+        read_motifs(known)
+    with pytest.raises(InputError, match=r"no homerMotifs\.motifs.* in this folder"):
+        read_motifs(tmp_path)
 
 
 def test_a_packed_file_with_windows_line_ends_is_read(tmp_path: Path) -> None:
@@ -131,7 +174,7 @@ def test_homer_is_run_for_each_length_and_read(
     )
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     foreground = np.array([[0, 1, 2, 3, 4]], dtype=np.uint8)
-    assert len(run_homer(foreground, np.full((2, 5), 2, np.uint8), lengths=(6, 8))) == 2
+    assert len(find_with_homer(foreground, np.full((2, 5), 2, np.uint8), lengths=(6, 8))) == 2
 
 
 def test_a_failing_or_missing_homer_is_said(
@@ -140,10 +183,97 @@ def test_a_failing_or_missing_homer_is_said(
     codes = np.zeros((2, 20), np.uint8)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="homer2 is not on the PATH"):
-        run_homer(codes, codes)
+        find_with_homer(codes, codes)
     a_homer2(tmp_path, "echo 'out of memory' >&2; exit 3")
     with pytest.raises(InputError, match="ended with code 3 for length 6 and said: out of memory"):
-        run_homer(codes, codes)
+        find_with_homer(codes, codes)
+    a_homer2(tmp_path, "exit 1")
+    with pytest.raises(InputError, match="ended with code 1 for length 6 and said: nothing"):
+        find_with_homer(codes, codes)
+    a_homer2(tmp_path, "kill -9 $$")
+    with pytest.raises(InputError, match="ended with code -9"):
+        find_with_homer(codes, codes)
+    (tmp_path / "homer2").write_bytes(b"\x7fELF, but not a program")
+    with pytest.raises(InputError, match="cannot be started"):
+        find_with_homer(codes, codes)
+
+
+@pytest.mark.parametrize(
+    ("printed", "message"),
+    [
+        ("Usage: homer2 denovo", "homer2 -len 6:1: .* before the first motif"),
+        (f"{HEADER}\\n0.1\t0.1", "homer2 -len 6:2: .* needed four probabilities"),
+        (f"\\n{HEADER}", "homer2 -len 6:1: the motif has 0 rows"),
+        ("\\377\\376", "homer2 -len 6:1: .* before the first motif"),
+    ],
+)
+def test_what_homer_prints_beside_motifs_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, message: str
+) -> None:
+    codes = np.zeros((2, 20), np.uint8)
+    a_homer2(tmp_path, f"printf '{printed.replace('%', '%%')}'")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(InputError, match=message):
+        find_with_homer(codes, codes)
+
+
+def test_homer_that_finds_nothing_gives_no_motifs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_homer2(tmp_path, "echo; echo 'no motifs' >&2")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert find_with_homer(np.zeros((2, 20), np.uint8), np.zeros((2, 20), np.uint8)) == []
+
+
+@pytest.fixture
+def two_chromosomes(tmp_path: Path) -> dict[str, Any]:
+    """Peaks on a chromosome of A and C, to train on, and on one of G and T."""
+    rng = np.random.default_rng(0)
+    with open(tmp_path / "genome.fa", "w") as fasta, open(tmp_path / "peaks.bed", "w") as peaks:
+        for name, letters in (("chrI", "AC"), ("chrII", "GT")):
+            fasta.write(f">{name}\n{''.join(rng.choice(list(letters), 30_000))}\n")
+            for start in range(1_000, 9_000, 1_000):
+                peaks.write(f"{name}\t{start}\t{start + 200}\n")
+    return {"peaks": tmp_path / "peaks.bed", "genome": tmp_path / "genome.fa"}
+
+
+def test_homer_is_run_on_training_chromosomes_and_its_motifs_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_chromosomes: dict[str, Any]
+) -> None:
+    seen = tmp_path / "seen"
+    (tmp_path / "answer").write_text("\n".join([HEADER, *ROWS, *ROWS]) + "\n")
+    a_homer2(
+        tmp_path,
+        f'cat "$3" "$5" >> {seen}; if test "$7" = 6; then cat {tmp_path}/answer; fi',
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    described = describe(**two_chromosomes, chromosomes=["chrI"], run_homer=True)
+    sequences = [line for line in seen.read_text().splitlines() if not line.startswith(">")]
+    assert len(sequences) == 3 * (8 + 5000)
+    assert set("".join(sequences)) == {"A", "C"}
+    source = described.sources["motifs"]
+    assert (source["finder"], source["foreground"], source["motifs"]) == ("homer2", 8, 1)
+    assert source["by_length"] == {"6": 1, "8": 0, "10": 0}
+    assert described.values["motif6_multiplicity_max"] == 1.12
+    assert described.values["motif8_multiplicity_max"] is None
+
+
+def test_motifs_of_lengths_without_a_descriptor_are_counted(
+    tmp_path: Path, two_chromosomes: dict[str, Any]
+) -> None:
+    (tmp_path / "len3.motif").write_text("\n".join([HEADER, *ROWS]) + "\n")
+    (tmp_path / "len6.motif").write_text("\n".join([HEADER, *ROWS, *ROWS]) + "\n")
+    source = describe(**two_chromosomes, homer=tmp_path).sources["motifs"]
+    assert source["files"] == ["len3.motif", "len6.motif"]
+    assert (source["motifs"], source["of_other_lengths"]) == (2, 1)
+    assert source["by_length"] == {"6": 1, "8": 0, "10": 0}
+
+
+def test_reading_homer_and_running_it_at_once_is_refused(
+    tmp_path: Path, two_chromosomes: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match="--homer or --run-homer, not both"):
+        describe(**two_chromosomes, homer=tmp_path, run_homer=True)
 
 
 def test_every_motif_that_homer_wrote_is_read(yeast: Path) -> None:

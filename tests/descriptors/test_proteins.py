@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,42 @@ def test_a_wrong_table_is_an_input_error(tmp_path: Path, content: str, message: 
     path.write_text(content)
     with pytest.raises(InputError, match=message):
         read_domains(path)
+
+
+PROTEIN2IPR = (
+    "P49711\tIPR013087\tZinc finger C2H2-type\tPF00096\t267\t288\n"
+    "P49711\tIPR036236\tZinc finger C2H2 superfamily\tSSF57667\t265\t321\n"
+    "P49711\tIPR013087\tZinc finger C2H2-type\tPF00096\t294\t316\n"
+    "Q16236\tIPR004826\tBasic leucine zipper domain, Maf-type\tPF03131\t470\t560\n"
+    "P04637\tIPR011615\tp53, DNA-binding domain\tPF00870\t99\t289\n"
+)
+
+
+def test_interpros_own_table_is_read_by_accession(tmp_path: Path) -> None:
+    path = tmp_path / "protein2ipr.dat.gz"
+    path.write_bytes(gzip.compress(PROTEIN2IPR.encode()))
+    domains, source = read_domains(path)
+    assert set(domains) == {"P49711", "Q16236", "P04637"}
+    assert (source.rows, source.to_dict()["left_out"]) == (5, {})
+    for factor, flags in (("p49711", [1, 0]), ("Q16236", [0, 1]), ("P04637", [0, 0])):
+        own, source = read_domains(path, factor)
+        assert set(own) == {factor.upper()}
+        assert list(domain_flags(factor, "tf", own).values()) == flags
+        assert source.rows + source.left_out["of another factor"] == 5
+    assert list(domain_flags("P00000", "tf", domains).values()) == [None, None]
+
+
+def test_a_row_of_the_factor_that_holds_no_accession_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "protein2ipr.dat"
+    path.write_text(PROTEIN2IPR + "P49711\tPF00096\tx\tx\t1\t2\n")
+    with pytest.raises(InputError, match=r':6: found "PF00096" where an InterPro accession'):
+        read_domains(path, "P49711")
+
+
+def test_the_rule_of_the_shipped_table_holds(tmp_path: Path) -> None:
+    assert all(flags(name) == [1.0, 0.0] for name in ("ATF2", "ATF7", "CREB5", "ZNF10", "ZSCAN2"))
+    assert all(flags(name) == [0.0, 1.0] for name in ("NRL", "NFE2L2", "BACH1", "MAFG"))
+    assert flags("FOXP2") == [None, None]  # uncertain, and so unknown
 
 
 def test_the_real_users_table_is_read(yeast: Path) -> None:
