@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test faults lint format bench clean
 
 demo: $(READY)
 	$(BIN)/ambient demo --output demo --overwrite
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+faults: $(READY)
+	$(BIN)/python benchmarks/faults/run.py -n 2 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,50 @@ import yaml
 from ambient.errors import InputError, RunError
 
 __all__ = [
+    "DiskError",
     "canonical_json",
+    "disk_errors",
+    "make_folder",
     "read_json",
     "read_yaml",
+    "remove_parts",
     "sha256_of_bytes",
     "short_hash",
+    "whole_folder",
+    "write_all",
     "write_atomic",
     "write_json_atomic",
 ]
+
+PART = ".part"  # how the name of a file ends that is not whole yet
+FULL = "make room there"
+FORBIDDEN = "allow this user to write there"
+WHAT_TO_DO = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EACCES: FORBIDDEN,
+    errno.EPERM: FORBIDDEN,
+    errno.EROFS: FORBIDDEN,
+    errno.ENOENT: "put its folder back",
+    errno.EIO: "check the disk",
+}
+
+
+class DiskError(RunError):
+    """The system would not write a file: the disk is full, the folder is read-only or gone."""
+
+
+@contextlib.contextmanager
+def disk_errors(path: str | Path) -> Iterator[None]:
+    """Turn what the system says while a file is written into an error that names it and says what to do."""
+    try:
+        yield
+    except OSError as error:
+        what_to_do = WHAT_TO_DO.get(error.errno or 0, "correct that")
+        raise DiskError(
+            f'{path}: found "{error.strerror or error}" where the file had to be written; {what_to_do}, then go on'
+        ) from error
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> None:
@@ -37,30 +76,108 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
 
     Raises
     ------
-    OSError
+    DiskError
         The disk is full or the folder cannot be written; the old file is untouched and no litter stays.
     """
     path = Path(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with disk_errors(path):
+        descriptor, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=PART
+        )
+        try:
+            try:
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(path.parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of some bytes to an open file: the system may take them in parts.
+
+    Raises
+    ------
+    OSError
+        The system took a part, or nothing.
+    """
+    left = memoryview(data)
+    while left:
+        taken = os.write(descriptor, left)
+        if taken == 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        left = left[taken:]
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder that outlives a power cut, where it is absent; the one above it must exist.
+
+    Raises
+    ------
+    DiskError
+        It cannot be made.
+    """
+    path = Path(path)
+    with disk_errors(path):
+        path.mkdir(exist_ok=True)
+        _sync_folder(path.parent)
+    return path
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Give a folder to write into that takes its place under a name when all is written, or is removed.
+
+    Parameters
+    ----------
+    path : path
+        Absent, or an empty folder; the one above it must exist.
+
+    Raises
+    ------
+    DiskError
+        The folder cannot be made or given its name.
+    """
+    path = Path(path).resolve()
+    with disk_errors(path):
+        place = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART))
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        yield place
+        with disk_errors(path):
+            os.chmod(place, 0o777 & ~_umask())
+            os.replace(place, path)
+            _sync_folder(path.parent)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        shutil.rmtree(place, ignore_errors=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def remove_parts(folder: str | Path) -> None:
+    """Remove what a process that was killed in `write_atomic` left in a folder; no other may be writing there."""
+    for path in Path(folder).glob(f".*{PART}"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def write_json_atomic(path: str | Path, value: Any) -> None:

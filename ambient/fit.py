@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ambient.errors import RunError
-from ambient.files import write_atomic, write_json_atomic
+from ambient.files import whole_folder, write_atomic, write_json_atomic
 from ambient.version import __version__
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def fit(
     """Train an architecture on a task and export it.
 
     The folder gets `model.py` and `weights.safetensors` (plain torch, no ambient), `architecture.json`,
-    `metrics.json` and `README.md`, the model's card.
+    `metrics.json` and `README.md`, the model's card: all of them, or none where the writing is interrupted.
 
     Parameters
     ----------
@@ -95,15 +95,6 @@ def fit(
     trained = train_child(task, architecture, fidelity, seed, device)
     kmer = fit_kmer_baseline(task, window_bp=trained.window_bp)
     labels = [task.name] if task.outputs == 1 else []
-    export_model(
-        trained.members,
-        folder,
-        trained.window_bp,
-        labels=labels,
-        both_strands=fidelity.reverse_complement,
-        title=f"{task.name}: {architecture.summary()}",
-    )
-    write_atomic(folder / "architecture.json", architecture.to_json())
     record = {
         "task": task.name,
         "task_hash": task.hash,
@@ -119,8 +110,18 @@ def fit(
         "restarts": trained.restarts,
         "ambient_version": __version__,
     }
-    write_json_atomic(folder / "metrics.json", record)
-    write_atomic(folder / "README.md", _card(task, architecture, trained, record))
+    with whole_folder(folder) as place:
+        export_model(
+            trained.members,
+            place,
+            trained.window_bp,
+            labels=labels,
+            both_strands=fidelity.reverse_complement,
+            title=f"{task.name}: {architecture.summary()}",
+        )
+        write_atomic(place / "architecture.json", architecture.to_json())
+        write_json_atomic(place / "metrics.json", record)
+        write_atomic(place / "README.md", _card(task, architecture, trained, record))
     return Fitted(folder, trained, trained.metrics, kmer)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 from ambient.errors import RunError
@@ -59,7 +60,7 @@ class Fidelity:
                 "correct it"
             )
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Sixteen hexadecimal digits of all constants but the name, and of the recipe's version."""
         constants = {key: value for key, value in asdict(self).items() if key != "name"}

@@ -91,7 +91,8 @@ def _max_pooling(part: nn.MaxPool1d, x: Tensor) -> Tensor:
 
 
 def _average_pooling(part: nn.AvgPool1d, x: Tensor) -> Tensor:
-    return functional.avg_pool2d(x.unsqueeze(2), (1, part.kernel_size[0])).squeeze(2)
+    (size,) = cast(tuple[int], part.kernel_size)
+    return functional.avg_pool2d(x.unsqueeze(2), (1, size)).squeeze(2)
 
 
 def _global_max(part: GlobalMax, x: Tensor) -> Tensor:

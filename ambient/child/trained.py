@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ambient.child.batches import Windows, one_hot, reverse_complement
+from ambient.child.count import count_parameters
 from ambient.child.fidelity import Fidelity
 from ambient.child.layout import forward
 from ambient.errors import RunError
@@ -58,6 +59,25 @@ class TrainedChild:
     def module(self) -> nn.Module:
         """The first member."""
         return self.members[0]
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What a record of this training tells beside its metrics, as JSON values.
+
+        ``curves`` holds for each member the validation AUROC of every epoch of its last attempt,
+        rounded to 4 digits, None where it was not judged; ``restarts``; ``parameters`` of a member.
+        """
+        curves: dict[tuple[float, float], list[float | None]] = {}
+        for row in self.history:
+            reached = row.get("validation_auroc")
+            epochs = curves.setdefault((row["member"], row["attempt"]), [])
+            epochs.append(None if reached is None else round(reached, 4))
+        last = {member: epochs for (member, _), epochs in curves.items()}
+        return {
+            "curves": list(last.values()),
+            "restarts": self.restarts,
+            "parameters": count_parameters(self.module),
+        }
 
 
 def predict(trained: TrainedChild, codes: np.ndarray) -> np.ndarray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,47 +17,142 @@ from ambient.cli.options import (
     seed_option,
     split_names,
 )
+from ambient.errors import InputError
+
+if TYPE_CHECKING:
+    from descriptors import Descriptors
 
 
 @click.command(
     epilog="""\b
-Example
+Examples
   ambient describe reb1.bed.gz --genome sacCer3.fa.gz --annotation sacCer3.gtf.gz \\
       --category tf --factor Reb1 --output reb1.json
-  ambient describe corpus.yaml --output descriptors.tsv"""
+  ambient describe corpus.yaml --output corpus.tsv --page corpus.html
+  ambient describe reb1.json --explain --against corpus.tsv"""
 )
-@click.argument("peaks", type=PATH, metavar="PEAKS|CORPUS")
+@click.argument("source", type=PATH, metavar="PEAKS|DESCRIPTORS.json|CORPUS.yaml")
 @data_set_options
+@click.option(
+    "--explain", "explaining", is_flag=True, help="Print a table with units and meanings."
+)
+@click.option(
+    "--against",
+    metavar="TSV|CONTROLLER",
+    help="With --explain: place the data set among the tasks of a corpus's table, or of a controller.",
+)
+@click.option("--page", type=PATH, help="Of a corpus: one HTML page with heat map and PCA.")
+@click.option("--cache", type=PATH, help="Of a corpus: a folder that remembers descriptors.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Of a corpus: processes; one for each core where it is not given.",
+)
 @click.option("--output", type=PATH, help="JSON (one task) or TSV (a corpus); else it is printed.")
 @seed_option
-def command(peaks: Path, output: Path | None, seed: int, **options: Any) -> None:
+def command(
+    source: Path,
+    explaining: bool,
+    against: str | None,
+    page: Path | None,
+    cache: Path | None,
+    workers: int | None,
+    output: Path | None,
+    seed: int,
+    **options: Any,
+) -> None:
     """Summarise PEAKS (BED, narrowPeak, broadPeak) as 40 numbers, or each task of a CORPUS (YAML).
 
     For a corpus only the training chromosomes of its split count, so that descriptors never see a test label.
+    With --explain a table for people is printed, and the numbers go to --output alone.
     """
-    from ambient.files import write_atomic
-
     check_new_file(output)
-    if peaks.suffix in (".yaml", ".yml"):
-        text = _corpus_table(peaks, seed, options)
+    if against is not None and not explaining:
+        raise InputError("--against was given without --explain; add it")
+    if source.suffix in (".yaml", ".yml"):
+        if against is not None:
+            raise InputError(
+                f"--against was given with the corpus {source}; it places one data set among others"
+            )
+        check_new_file(page)
+        text, table = _describe_corpus(source, seed, options, page, cache, workers, explaining)
     else:
-        from descriptors import describe
+        for name, value in (("page", page), ("cache", cache), ("workers", workers)):
+            if value is not None:
+                raise InputError(
+                    f"--{name} was given with {source}; it is for a corpus (YAML), leave it out"
+                )
+        text, table = _describe_task(source, seed, options, against, explaining)
+    if output is not None:
+        from ambient.files import write_atomic
 
-        need(options["genome"], "--genome", "to read the sequence under the peaks")
-        options["chromosomes"] = split_names(options["chromosomes"])
-        text = describe(peaks, seed=seed, **options).to_json()
-    if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
-    else:
         write_atomic(output, text)
-        click.echo(f"wrote {output}")
+    for written in (output, page):
+        if written is not None:
+            click.echo(f"wrote {written}", err=explaining or output is None)
+    if explaining or output is None:
+        shown = table if explaining else text
+        click.echo(shown, nl=not shown.endswith("\n"))
 
 
-def _corpus_table(path: Path, seed: int, options: dict[str, Any]) -> str:
+def descriptors_of(source: Path, seed: int, options: dict[str, Any]) -> Descriptors:
+    """Read descriptors from JSON, or make them from peaks."""
+    from descriptors import Descriptors, describe
+
+    if source.suffix == ".json":
+        given = sorted(name for name, value in options.items() if value is not None)
+        if given:
+            raise InputError(
+                f"--{given[0].replace('_', '-')} was given with the descriptors {source}, which are finished; "
+                "leave it out, or give the peaks"
+            )
+        return Descriptors.load(source)
+    need(options["genome"], "--genome", "to read the sequence under the peaks")
+    chosen = {**options, "chromosomes": split_names(options["chromosomes"])}
+    return describe(source, seed=seed, **chosen)
+
+
+def _describe_task(
+    source: Path, seed: int, options: dict[str, Any], against: str | None, explaining: bool
+) -> tuple[str, str]:
+    """Give the JSON, and the table where it is asked for."""
+    among = None if against is None else _values_of(against)
+    described = descriptors_of(source, seed, options)
+    table = ""
+    if explaining:
+        from ambient.report.terminal import explain_task
+
+        table = explain_task(described, among)
+    return described.to_json(), table
+
+
+def _values_of(against: str) -> dict[str, list[float | None]]:
+    """Read the descriptors of a corpus's tasks from its table, or of a controller's training tasks."""
+    if Path(against).is_file() or Path(against).suffix == ".tsv":
+        from ambient.data.table import read_table
+
+        return read_table(against)
+    from ambient.controller.card import Controller
+
+    controller = Controller.load(against)
+    return controller.scaler.restore([task.vector for task in controller.tasks])
+
+
+def _describe_corpus(
+    path: Path,
+    seed: int,
+    options: dict[str, Any],
+    page: Path | None,
+    cache: Path | None,
+    workers: int | None,
+    explaining: bool,
+) -> tuple[str, str]:
+    """Give the TSV, and the table where it is asked for; write the page."""
+    from ambient.cli.progress import progress
     from ambient.data.corpus import read_corpus
     from ambient.data.describe import describe_corpus
-    from ambient.errors import InputError
-    from descriptors.schema import DESCRIPTORS
+    from ambient.data.table import format_table
+    from descriptors.schema import NAMES
 
     given = sorted(name for name, value in options.items() if value is not None)
     if given:
@@ -64,11 +161,41 @@ def _corpus_table(path: Path, seed: int, options: dict[str, Any]) -> str:
             "leave the option out or write it into the corpus"
         )
     corpus = read_corpus(path)
-    described = describe_corpus(corpus, seed=seed)
-    names = [descriptor.name for descriptor in DESCRIPTORS]
-    lines = ["\t".join(["task", "category", "held_out", *names])]
-    for spec in corpus.tasks:
-        values = described[spec.name].values
-        cells = ["" if values[name] is None else repr(values[name]) for name in names]
-        lines.append("\t".join([spec.name, spec.category, str(spec.held_out).lower(), *cells]))
-    return "\n".join(lines) + "\n"
+    with progress("describing", len(corpus.tasks)) as advance:
+        described = describe_corpus(
+            corpus,
+            cache=cache and cache / "descriptors",
+            seed=seed,
+            workers=workers,
+            on_done=advance,
+        )
+    _say_what_was_left_out(described)
+    if page is not None:
+        from ambient.report import write_corpus_page
+
+        write_corpus_page(corpus, described, page)
+    table = ""
+    if explaining:
+        from ambient.report.terminal import explain_corpus
+
+        table = explain_corpus(
+            {name: [one.values[name] for one in described.values()] for name in NAMES}
+        )
+    return format_table(corpus.tasks, described), table
+
+
+def _say_what_was_left_out(described: Mapping[str, Descriptors]) -> None:
+    """Say once what no row of the table shows: peaks over all tasks, rows of the files that all share."""
+    peaks: Counter[str] = Counter()
+    shared: dict[str, dict[str, int]] = {}
+    for one in described.values():
+        peaks.update(one.sources["peaks"]["left_out"])
+        shared |= {
+            role: one.sources[role]["left_out"]
+            for role in ("annotation", "exclude")
+            if role in one.sources
+        }
+    for role, counts in {"peaks": peaks, **shared}.items():
+        if counts:
+            said = "; ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
+            click.echo(f"left out of the {role}: {said}", err=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from importlib import import_module
 from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -23,6 +25,10 @@ VERBS = {
     "report": "Write a run's page: one self-contained HTML file.",
     "simulate": "Write a small simulated genome with peaks and a corpus file.",
 }
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# What the system refuses wherever a file is written or read: no bug of ours.
+TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 
 EPILOGUE = """\b
 Begin with
@@ -57,24 +63,62 @@ def ambient() -> None:
     """From the peaks of an experiment to a convolutional network that predicts them from DNA."""
 
 
-def _end_on_sigterm(signal_number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + signal_number)
+class Stopping:
+    """Turns the first SIGINT or SIGTERM into an orderly end; a second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.code = 0  # what the process has to exit with: 128 and the signal's number
+        self.name = ""
+
+    def __enter__(self) -> Stopping:
+        self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        for number, handler in self._before.items():
+            if handler is not signal.SIG_IGN:  # a shell ignores SIGINT for what runs behind
+                signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.code:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        self.code, self.name = 128 + number, signal.Signals(number).name
+        raise SystemExit(self.code)
 
 
 def main() -> None:
-    """Run the command line; exit with 0, 2 for a user's mistake, 1 (and a traceback) for ours."""
-    signal.signal(signal.SIGTERM, _end_on_sigterm)
-    try:
-        ambient.main(prog_name="ambient", standalone_mode=False)
-    except InputError as error:
+    """Run the command line; exit with 0, 2 for a user's mistake, 1 for ours (a traceback), 130 or 143 for a signal."""
+    with Stopping() as stopping:
+        try:
+            ambient.main(prog_name="ambient", standalone_mode=False)
+        except BaseException as error:
+            # What a signal breaks on its way out (workers that it ended as well) is nobody's mistake.
+            if not stopping.code:
+                _say_and_exit(error)
+    if stopping.code:
+        click.echo(f"ambient: stopped by {stopping.name}", err=True)
+        sys.exit(stopping.code)
+
+
+def _say_and_exit(error: BaseException) -> NoReturn:
+    """Say a user's mistake or the system's trouble in one sentence and exit; raise anything else."""
+    if isinstance(error, InputError):
         click.echo(f"ambient: {error}", err=True)
         sys.exit(2)
-    except click.ClickException as error:
+    if isinstance(error, OSError) and error.errno in TROUBLE:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        click.echo(f"ambient: {where}{error.strerror}; correct that and try again", err=True)
+        sys.exit(2)
+    if isinstance(error, click.ClickException):
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    if isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("ambient: interrupted", err=True)
         sys.exit(130)
+    raise error
 
 
 if __name__ == "__main__":

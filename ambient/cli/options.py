@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,12 @@ data_set_options = _together(
     click.option("--phastcons", type=PATH, help="bigWig of phastCons scores."),
     click.option("--phylop", type=PATH, help="bigWig of phyloP scores."),
     click.option("--homer", type=PATH, help="A folder or file of motifs that HOMER wrote."),
+    click.option(
+        "--run-homer",
+        is_flag=True,
+        default=None,
+        help="Find the motifs with homer2, which must be on the PATH.",
+    ),
     click.option("--category", type=click.Choice(CATEGORIES), help="What kind of assay it is."),
     click.option("--factor", help="The protein's name, for its domains."),
     click.option("--interpro", type=PATH, help="TSV (factor, interpro) of protein domains."),
@@ -53,13 +60,13 @@ seed_option = click.option(
     help="Of all that is random.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-engine_options = _together(
+_engine_options = _together(
     click.option(
         "--engine",
-        type=click.Choice(["pool", "inline"]),
         default="pool",
         show_default=True,
-        help="Worker processes, or this process.",
+        metavar="pool|inline|ray|table:PATH",
+        help="Worker processes, this process, a Ray cluster, or a store or TSV of recorded evaluations.",
     ),
     click.option(
         "--workers",
@@ -67,9 +74,35 @@ engine_options = _together(
         help="Worker processes of one thread each; one for each core where it is not given.",
     ),
     click.option(
+        "--device", default="cpu", show_default=True, help="cpu, cuda (all GPUs), or cuda:0."
+    ),
+    click.option("--address", help="Of a Ray cluster; one on this machine where it is not given."),
+    click.option(
+        "--gpus-per-child", type=float, help="Ray, on cuda: the share of a GPU for each child."
+    ),
+    click.option(
+        "--child-minutes",
+        type=float,
+        help="Give a child up after so long; by its size where it is not given.",
+    ),
+    click.option(
         "--retry-failed", is_flag=True, help="Train again what the store holds as failed."
     ),
 )
+
+
+def engine_options(command: Command) -> Command:
+    """Add the options of engines to a command, which gets an `EngineChoice` as `engine`, and `retry_failed`."""
+
+    @functools.wraps(command)
+    def with_choice(*given: Any, engine: str, **options: Any) -> Any:
+        from ambient.evaluate.choose import EngineChoice
+
+        settings = ("workers", "device", "address", "gpus_per_child", "child_minutes")
+        choice = EngineChoice(engine, **{name: options.pop(name) for name in settings})
+        return command(*given, engine=choice, **options)
+
+    return _engine_options(with_choice)  # type: ignore[return-value]
 
 
 def split_names(text: str | None) -> list[str] | None:

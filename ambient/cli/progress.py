@@ -15,19 +15,19 @@ __all__ = ["Bar", "progress"]
 class Bar(Protocol):
     """What a loop calls when a piece of its work is done."""
 
-    def __call__(self, note: str = "") -> None: ...
+    def __call__(self, note: str = "", by: int = 1) -> None: ...
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Bar]:
+def progress(what: str, total: int | None) -> Iterator[Bar]:
     """Show how much of some work is done; a plain line at the end where standard error is not a terminal.
 
     Parameters
     ----------
     what : str
         The work in a few words.
-    total : int
-        Pieces of work.
+    total : int, optional
+        Pieces of work; None where nobody knows.
     """
     from rich.console import Console
     from rich.progress import (
@@ -53,9 +53,10 @@ def progress(what: str, total: int) -> Iterator[Bar]:
     with bar:
         task = bar.add_task(what, total=total, note="")
 
-        def advance(note: str = "") -> None:
-            bar.update(task, advance=1, note=note)
+        def advance(note: str = "", by: int = 1) -> None:
+            bar.update(task, advance=by, note=note)
 
         yield advance
     if not console.is_terminal:
-        console.print(f"{what}: {int(bar.tasks[0].completed)} of {total}", highlight=False)
+        done = f"{what}: {int(bar.tasks[0].completed)}"
+        console.print(done if total is None else f"{done} of {total}", highlight=False)

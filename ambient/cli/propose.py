@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ambient.cli.describe import descriptors_of
 from ambient.cli.options import (
     PATH,
     check_new_file,
@@ -15,7 +16,6 @@ from ambient.cli.options import (
     need,
     print_json,
     seed_option,
-    split_names,
 )
 from ambient.errors import InputError
 
@@ -83,7 +83,7 @@ def command(
             "--validation and --test were given without --fit; add --fit or leave them out"
         )
     check_new_file(output)
-    described = _describe(source, options, seed)
+    described = descriptors_of(source, seed, options)
     entry = _propose(controller, described, options["category"], top)
     if output is not None:
         from ambient.files import write_json_atomic
@@ -92,23 +92,6 @@ def command(
     _show(entry, as_json)
     if output is not None:
         click.echo(f"wrote {output}", err=True)
-
-
-def _describe(source: Path, options: dict[str, Any], seed: int) -> Descriptors:
-    from descriptors import Descriptors, describe
-
-    if source.suffix == ".json":
-        given = sorted(name for name, value in options.items() if value is not None)
-        if given:
-            raise InputError(
-                f"--{given[0].replace('_', '-')} was given with the descriptors {source}, which are finished; "
-                "leave it out, or give the peaks"
-            )
-        return Descriptors.load(source)
-    need(options["genome"], "--genome", "to describe peaks")
-    return describe(
-        source, seed=seed, **{**options, "chromosomes": split_names(options["chromosomes"])}
-    )
 
 
 def _propose(
@@ -148,7 +131,7 @@ def _propose_and_fit(
     task = task_of_peaks(peaks, window_bp, validation, test, seed, options)
     # Described from the chromosomes that train, so that no test label is seen.
     training = sorted(set(task.chromosome[task.subset("train")].tolist()))
-    described = _describe(peaks, {**options, "chromosomes": ",".join(training)}, seed)
+    described = descriptors_of(peaks, seed, {**options, "chromosomes": ",".join(training)})
     entry = _propose(controller, described, options["category"], top)
     fitted = fit(
         task,

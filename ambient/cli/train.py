@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ambient.cli.options import PATH, engine_options, json_option, print_json, seed_option
+
+if TYPE_CHECKING:
+    from ambient.evaluate.choose import EngineChoice
 
 
 @click.command(
@@ -21,6 +28,13 @@ Example
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--hours", type=float, help="Stop after the step that passes this wall time.")
 @click.option("--tasks", "tasks_per_step", type=click.IntRange(min=1), help="Tasks in a step.")
+@click.option(
+    "--ahead",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Further steps that are trained before the results of one are learned from.",
+)
 @click.option("--space", default="ambient-10", show_default=True, help="A name, or a YAML file.")
 @click.option("--config", type=PATH, help="YAML: constants of `fidelity` and `controller`.")
 @click.option("--store", type=PATH, help="Remembers evaluations; RUN/store.sqlite if not given.")
@@ -36,14 +50,14 @@ def command(
     steps: int,
     hours: float | None,
     tasks_per_step: int | None,
+    ahead: int,
     space: str,
     config: Path | None,
     store: Path | None,
     cache: Path | None,
     resume: bool,
     track: Literal["none", "wandb"],
-    engine: str,
-    workers: int | None,
+    engine: EngineChoice,
     retry_failed: bool,
     seed: int,
     as_json: bool,
@@ -60,34 +74,40 @@ def command(
     from ambient.propose import propose_for_tasks
     from ambient.report import write_report
     from ambient.search.joint import JointConfig, read_descriptors, train_jointly
-    from ambient.search.run_folder import check_run
+    from ambient.search.run_folder import check_run, hold_run
     from ambient.space import open_space
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
 
     named = read_corpus(corpus)
     chosen = open_space(space)
-    check_run(output, resume)
+    check_run(output, resume)  # before anything else is looked at
     settings = JointConfig(
         steps=steps,
         hours=hours,
+        ahead=ahead,
         seed=seed,
         engine=engine,
-        workers=workers,
         store=store,
         track=track,
         retry_failed=retry_failed,
         **_constants(config, tasks_per_step),
     )
-    click.echo(f"preparing {len(named.training_tasks)} tasks", err=True)
-    names = [spec.name for spec in named.training_tasks]
-    tasks = prepare_corpus(named, cache and cache / "tasks", names)
-    described = read_descriptors(output) if resume else {}
-    if not described:
-        with progress("describing", len(named.tasks)) as advance:
-            described = describe_corpus(
-                named, cache=cache and cache / "descriptors", workers=workers, on_done=advance
-            )
-    with progress("steps", steps) as advance:
-        try:
+    with hold_run(output, resume, say), _how_to_go_on():
+        click.echo(f"preparing {len(named.training_tasks)} tasks", err=True)
+        names = [spec.name for spec in named.training_tasks]
+        tasks = prepare_corpus(named, cache and cache / "tasks", names)
+        described = read_descriptors(output) if resume else {}
+        if not described:
+            with progress("describing", len(named.tasks)) as advance:
+                described = describe_corpus(
+                    named,
+                    cache=cache and cache / "descriptors",
+                    workers=engine.workers,
+                    on_done=advance,
+                )
+        with progress("steps", steps) as advance:
             controller = train_jointly(
                 output,
                 named,
@@ -97,15 +117,12 @@ def command(
                 settings,
                 resume,
                 on_step=lambda step: advance(f"reward {step.logs['reward']:.3f}"),
-                say=lambda text: click.echo(text, err=True),
+                say=say,
             )
-        except (KeyboardInterrupt, SystemExit):
-            click.echo(f"stopped; go on with: {_again(corpus, output, steps)}", err=True)
-            raise
-    proposed = propose_for_tasks(
-        controller, named.held_out_tasks, described, output / "proposals.json"
-    )
-    page = write_report(output)
+        proposed = propose_for_tasks(
+            controller, named.held_out_tasks, described, output / "proposals.json"
+        )
+        page = write_report(output)
     if as_json:
         print_json({"run": str(output), "steps": controller.training["steps"], "report": str(page)})
         return
@@ -114,8 +131,18 @@ def command(
     click.echo(f"wrote {output / 'controller'} and {page}")
 
 
-def _again(corpus: Path, output: Path, steps: int) -> str:
-    return f"ambient train {corpus} --output {output} --steps {steps} --resume (and the options of before)"
+@contextlib.contextmanager
+def _how_to_go_on() -> Iterator[None]:
+    """Print the command that goes on with the run, where a signal or the disk ends it."""
+    from ambient.files import DiskError
+
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, DiskError):
+        asked = sys.argv[1:]
+        again = shlex.join(["ambient", *asked, *([] if "--resume" in asked else ["--resume"])])
+        click.echo(f"stopped; go on with: {again}", err=True)
+        raise
 
 
 def _constants(config: Path | None, tasks_per_step: int | None) -> dict[str, Any]:

@@ -17,7 +17,13 @@ from safetensors.torch import save as tensors_to_bytes
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
-from ambient.files import read_json, sha256_of_bytes, write_atomic, write_json_atomic
+from ambient.files import (
+    disk_errors,
+    read_json,
+    sha256_of_bytes,
+    write_atomic,
+    write_json_atomic,
+)
 from ambient.space import Architecture, SearchSpace
 from ambient.version import __version__
 from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION
@@ -101,7 +107,8 @@ class Controller:
     def save(self, folder: str | Path) -> None:
         """Write the weights, then the card, each atomically; make the folder where it is absent."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         weights = tensors_to_bytes(
             {name: tensor.contiguous() for name, tensor in self.policy.state_dict().items()}
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,20 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 from ambient.errors import RunError
-from ambient.files import canonical_json, sha256_of_bytes, write_atomic, write_json_atomic
+from ambient.files import (
+    canonical_json,
+    disk_errors,
+    make_folder,
+    sha256_of_bytes,
+    write_atomic,
+    write_json_atomic,
+)
 
-__all__ = ["read_checkpoint", "write_checkpoint"]
+__all__ = ["checkpoint_steps", "read_checkpoint", "set_aside", "write_checkpoint"]
 
 FORMAT_VERSION = 1
+NAME = re.compile(r"step-([0-9]{8,})\.(json|safetensors)")
+ASIDE = ".aside"  # how the names of files end that are no checkpoints any more
 KEPT = 2  # the newest and the one before it, for the day that the newest is broken
 
 
@@ -28,7 +37,7 @@ def write_checkpoint(folder: str | Path, step: int, state: Mapping[str, Any]) ->
     Parameters
     ----------
     folder : path
-        Made where it is absent.
+        Made where it is absent; the one above it must exist.
     step : int
         Number of the step that the state follows; names the files.
     state : mapping
@@ -39,13 +48,17 @@ def write_checkpoint(folder: str | Path, step: int, state: Mapping[str, Any]) ->
     -------
     Path
         The JSON file. It is written last: where it stands, the checkpoint is complete.
+
+    Raises
+    ------
+    DiskError
+        It cannot be written; the checkpoints before it stay whole.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
     tensors: dict[str, Tensor] = {}
     values = _split(state, "", tensors)
     content = tensors_to_bytes(tensors)
-    stem = f"step-{step:08d}"
+    stem = _stem(step)
     write_atomic(folder / f"{stem}.safetensors", content)
     path = folder / f"{stem}.json"
     record = {
@@ -56,10 +69,7 @@ def write_checkpoint(folder: str | Path, step: int, state: Mapping[str, Any]) ->
         "values": values,
     }
     write_json_atomic(path, record)
-    for old in _stems(folder)[KEPT:]:
-        for suffix in (".json", ".safetensors"):
-            with contextlib.suppress(FileNotFoundError):
-                (folder / f"{old}{suffix}").unlink()
+    _remove_all_but(folder, set(_stems(folder)[:KEPT]))
     return path
 
 
@@ -97,9 +107,46 @@ def read_checkpoint(folder: str | Path) -> tuple[dict[str, Any], str | None]:
     raise RunError(f"{'; '.join(faults)}; no checkpoint is whole, so begin the run anew")
 
 
+def checkpoint_steps(folder: str | Path) -> list[int]:
+    """Give the numbers of the checkpoints in a folder, whole or not, the newest first; none where it is absent."""
+    return [_step_of(stem) for stem in _stems(Path(folder))]
+
+
+def set_aside(folder: str | Path, step: int) -> None:
+    """Rename a checkpoint so that nothing resumes from it, and keep its contents for a person to look at.
+
+    Raises
+    ------
+    DiskError
+        It cannot be renamed.
+    """
+    for suffix in (".json", ".safetensors"):  # without its JSON it is no checkpoint
+        path = Path(folder) / f"{_stem(step)}{suffix}"
+        with disk_errors(path):
+            if path.exists():
+                path.rename(f"{path}{ASIDE}")
+
+
+def _stem(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def _step_of(stem: str) -> int:
+    return int(stem.removeprefix("step-"))
+
+
 def _stems(folder: Path) -> list[str]:
     """Give the names of the checkpoints in a folder, the newest first."""
-    return sorted((path.stem for path in folder.glob("step-*.json")), reverse=True)
+    stems = [path.stem for path in folder.glob("step-*.json") if NAME.fullmatch(path.name)]
+    return sorted(stems, key=_step_of, reverse=True)
+
+
+def _remove_all_but(folder: Path, kept: set[str]) -> None:
+    """Remove older checkpoints, and tensors whose JSON a kill kept from being written."""
+    for path in folder.iterdir():
+        if NAME.fullmatch(path.name) and path.stem not in kept:
+            with disk_errors(path):
+                path.unlink(missing_ok=True)
 
 
 def _read_one(folder: Path, stem: str) -> dict[str, Any]:
@@ -113,8 +160,14 @@ def _read_one(folder: Path, stem: str) -> dict[str, Any]:
         raise RunError(
             f"{path}: checkpoint format {found}, but this version reads format {FORMAT_VERSION}"
         )
+    if record.get("step") != _step_of(stem):
+        raise RunError(f"{path}: the checkpoint is damaged (its step is {record.get('step')!r})")
     values = record.get("values")
-    _compare(path, sha256_of_bytes(canonical_json(values).encode()), record.get("values_sha256"))
+    try:
+        found = sha256_of_bytes(canonical_json(values).encode())
+    except ValueError as error:  # an infinity, which no checkpoint holds
+        raise RunError(f"{path}: the checkpoint is damaged ({error})") from error
+    _compare(path, found, record.get("values_sha256"))
     path = path.with_suffix(".safetensors")
     try:
         content = path.read_bytes()

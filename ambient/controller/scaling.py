@@ -103,6 +103,30 @@ class Scaler:
         scaled[known] = (values[known] - np.array(self.mean)[known]) / deviation[known]
         return np.concatenate([scaled, missing]).astype(np.float32)
 
+    def restore(self, vectors: Sequence[Sequence[float]]) -> dict[str, list[float | None]]:
+        """Give back the values that `transform` made vectors from, to six digits.
+
+        Parameters
+        ----------
+        vectors : array-like, float, shape (tasks, 2 * D)
+
+        Returns
+        -------
+        dict of str to list of (float or None)
+            For each descriptor the values of all tasks; None where missing.
+        """
+        scaled, missing = np.hsplit(np.asarray(vectors, dtype=np.float64), 2)
+        # Rounded to what float32 holds, so that a 0 comes back as 0.
+        values = np.round(scaled * np.array(self.standard_deviation) + np.array(self.mean), 6)
+        logged = np.array([name == "log1p" for name in self.transforms])
+        values = np.where(logged, np.expm1(np.where(logged, values, 0.0)), values)
+        return {
+            name: [
+                None if gone else float(value) for value, gone in zip(column, flags, strict=True)
+            ]
+            for name, column, flags in zip(self.names, values.T, missing.T > 0.5, strict=True)
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Give the scaler as a JSON value."""
         return {

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import descriptors
 from ambient.data.corpus import Corpus, TaskSpec
+from ambient.data.prepare import open_genome
+from ambient.errors import InputError, RunError
 from ambient.files import short_hash, write_atomic
 from ambient.version import __version__
+from descriptors.annotation import Annotation, read_annotation
 from descriptors.genome import Genome
 from descriptors.pipeline import Descriptors, describe
 from descriptors.schema import SCHEMA_VERSION
 from descriptors.sources import sha256_of
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
 __all__ = ["describe_corpus"]
-
-_genomes: dict[Path, Genome] = {}  # of this process: a worker opens a genome once
 
 
 def describe_corpus(
@@ -41,7 +43,7 @@ def describe_corpus(
     specs : sequence of TaskSpec, optional
         Which tasks; all where it is not given.
     cache : path, optional
-        A folder, made where absent, that remembers each result by the contents of all files that it was made from.
+        A folder, made where absent, that remembers each result by everything that it was made from.
     seed : int
         Of the background windows of the motif finder.
     workers : int, optional
@@ -57,51 +59,38 @@ def describe_corpus(
     Raises
     ------
     InputError
-        A file of a task is wrong.
+        A file of a task is wrong, the split names a chromosome that the genome does not have, or the
+        cache cannot be written.
+    RunError
+        A worker was killed.
     """
     specs = corpus.tasks if specs is None else specs
-    files = {path: sha256_of(path) for path in _shared_files(corpus)}
+    # Files may have changed since an earlier call in this process.
+    _genome.cache_clear()
+    _annotation.cache_clear()
+    names = [name for name in open_genome(corpus).sizes if name not in corpus.skip_chromosomes]
+    chromosomes = corpus.split.training_chromosomes(names)
+    arguments = {spec.name: _arguments(corpus, spec, chromosomes, seed) for spec in specs}
+    places = {} if cache is None else _places(cache, corpus, arguments)
     described: dict[str, Descriptors] = {}
-    missing: dict[str, tuple[dict[str, Any], Path | None]] = {}
-    for spec in specs:
-        arguments = _arguments(corpus, spec, seed)
-        remembered = None
-        if cache is not None:
-            cache.mkdir(parents=True, exist_ok=True)
-            identity = {
-                "version": [__version__, SCHEMA_VERSION],
-                "peaks": sha256_of(spec.peaks),
-                "files": sorted(files.values()),
-                "arguments": {
-                    key: value for key, value in arguments.items() if not isinstance(value, Path)
-                },
-            }
-            remembered = cache / f"{spec.name}-{short_hash(identity)}.json"
-        if remembered is not None and remembered.is_file():
-            described[spec.name] = Descriptors.load(remembered)
+    for name, place in places.items():
+        if (remembered := _remembered(place, name)) is not None:
+            described[name] = remembered
             if on_done:
-                on_done(spec.name)
-        else:
-            missing[spec.name] = (arguments, remembered)
+                on_done(name)
+    missing = {name: arguments[name] for name in arguments if name not in described}
     for name, result in _describe_many(missing, workers):
         described[name] = result
-        remembered = missing[name][1]
-        if remembered is not None:
-            write_atomic(remembered, result.to_json())
+        if name in places:
+            write_atomic(places[name], result.to_json())
         if on_done:
             on_done(name)
     return {spec.name: described[spec.name] for spec in specs}
 
 
-def _shared_files(corpus: Corpus) -> list[Path]:
-    named = (corpus.genome, corpus.annotation, corpus.phastcons, corpus.phylop)
-    return [path for path in (*named, corpus.interpro, corpus.exclude) if path is not None]
-
-
-def _arguments(corpus: Corpus, spec: TaskSpec, seed: int) -> dict[str, Any]:
-    chromosomes = corpus.split.training_chromosomes(
-        [name for name in _genome(corpus.genome).sizes if name not in corpus.skip_chromosomes]
-    )
+def _arguments(
+    corpus: Corpus, spec: TaskSpec, chromosomes: Sequence[str], seed: int
+) -> dict[str, Any]:
     return {
         "peaks": spec.peaks,
         "genome": corpus.genome,
@@ -119,35 +108,90 @@ def _arguments(corpus: Corpus, spec: TaskSpec, seed: int) -> dict[str, Any]:
     }
 
 
+def _places(
+    cache: Path, corpus: Corpus, arguments: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Path]:
+    """Give the file that remembers each task: named by the code, the contents of all files and the options."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{cache}: the cache cannot be made there ({error.strerror}); name another folder"
+        ) from error
+    made_by = [__version__, SCHEMA_VERSION, _code_of_descriptors()]
+    hashed = functools.cache(sha256_of)
+    places = {}
+    for name, options in arguments.items():
+        # The names of files stand in the result's provenance.
+        identity = {
+            key: [value.name, hashed(value)] if isinstance(value, Path) else value
+            for key, value in options.items()
+        }
+        places[name] = cache / f"{name}-{short_hash({'made_by': made_by, **identity})}.json"
+    return places
+
+
+@functools.cache
+def _code_of_descriptors() -> str:
+    """Hash the package that describes: with any change of it, what is remembered is made again."""
+    folder = Path(str(descriptors.__file__)).parent
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".py", ".tsv"))
+    return short_hash([[path.name, sha256_of(path)] for path in files])
+
+
+def _remembered(place: Path, name: str) -> Descriptors | None:
+    """Read what was described before; None where it is absent, damaged or another task's."""
+    try:
+        found = Descriptors.load(place)
+    except InputError:
+        return None
+    return found if found.task == name else None
+
+
 def _describe_many(
-    missing: dict[str, tuple[dict[str, Any], Path | None]], workers: int | None
-) -> Any:
-    """Yield (name, descriptors) as they are done."""
+    missing: Mapping[str, Mapping[str, Any]], workers: int | None
+) -> Iterator[tuple[str, Descriptors]]:
+    """Yield names and descriptors as they are done."""
     workers = min(workers or os.cpu_count() or 1, len(missing))
     if workers <= 1:
-        for name, (arguments, _) in missing.items():
+        for name, arguments in missing.items():
             yield name, _describe_one(arguments)
         return
-    executor: Executor
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as executor:
+    # An interrupt reaches this process alone, which lets the workers end what they are at.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, context, signal.signal, ignore) as executor:
         names = {
-            executor.submit(_describe_one, arguments): name
-            for name, (arguments, _) in missing.items()
+            executor.submit(_describe_one, arguments): name for name, arguments in missing.items()
         }
         try:
             for future in as_completed(names):
                 yield names[future], future.result()
-        except BaseException:
+        except BrokenProcessPool as error:
+            raise RunError(
+                f"one of the {workers} processes that describe was killed, perhaps for want of memory; "
+                "use fewer workers"
+            ) from error
+        finally:
             executor.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
-def _describe_one(arguments: dict[str, Any]) -> Descriptors:
-    return describe(**{**arguments, "genome": _genome(arguments["genome"])})
+def _describe_one(arguments: Mapping[str, Any]) -> Descriptors:
+    genome, annotation = _genome(arguments["genome"]), arguments["annotation"]
+    if annotation is not None:
+        chromosomes, rename = tuple(arguments["chromosomes"]), arguments["rename_chromosomes"]
+        annotation = _annotation(annotation, arguments["genome"], chromosomes, rename)
+    return describe(**{**arguments, "genome": genome, "annotation": annotation})
 
 
+# A process opens what all tasks of a corpus share once, and holds no more than that.
+@functools.lru_cache(maxsize=1)
 def _genome(path: Path) -> Genome:
-    if path not in _genomes:
-        _genomes[path] = Genome.open(path)
-    return _genomes[path]
+    return Genome.open(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _annotation(
+    path: Path, genome: Path, chromosomes: tuple[str, ...], rename: str | None
+) -> Annotation:
+    return read_annotation(path, _genome(genome), chromosomes, rename)

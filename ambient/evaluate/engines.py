@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 import time
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ambient.child.threads import one_thread
 from ambient.errors import RunError
-from ambient.evaluate.records import Evaluation, Request, not_finite
+from ambient.evaluate.records import Evaluation, Request, json_safe, not_finite
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from ambient.data.task import TaskData
     from ambient.space import Architecture
 
-__all__ = ["Engine", "InlineEngine", "Trained", "TrainingFunction", "evaluate_request"]
+__all__ = ["Engine", "InlineEngine", "Results", "Trained", "TrainingFunction", "evaluate_request"]
 
 
 class Trained(Protocol):
@@ -30,16 +32,28 @@ class Trained(Protocol):
         """None where a split is empty; NaN or infinity where the child diverged."""
 
 
+TRACEBACK_LINES = 20  # of a failed child, the last ones, are kept
+
 # (task, architecture, fidelity, seed, device) -> trained child
 TrainingFunction = Callable[["TaskData", "Architecture", "Fidelity", int, str], Trained]
 
 
-class Engine(Protocol):
+class Engine:
     """Anything that carries evaluations out.
 
     Results depend on the requests alone: not on their order, nor on how many run at once. An engine
     is a context manager; leaving it closes it.
+
+    What an engine is made of: `capacity`, `task_hash`, `submit`, and the two that `Results` calls,
+    `_next` and `_give_up`.
     """
+
+    _is_giving = False  # whether some `Results` of this engine is in use
+
+    @property
+    def capacity(self) -> int:
+        """How many children it works on at once; more than so many requests only wait."""
+        return 1
 
     def task_hash(self, task: str) -> str:
         """Give the hash of a task's contents.
@@ -49,23 +63,58 @@ class Engine(Protocol):
         RunError
             The engine knows no task of that name.
         """
-        ...
+        raise NotImplementedError
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Evaluation]:
-        """Carry out every request and give each result as soon as it is there, in any order.
-
-        A child that fails gives a failed evaluation with its reason; the others go on.
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Take requests; come back without waiting for a child. May be called between two results.
 
         Raises
         ------
         RunError
-            A request names a task that the engine does not know; nothing has been started then.
+            A request names a task that the engine does not know; none of them has been taken then.
         """
-        ...
+        raise NotImplementedError
+
+    def results(self) -> Results:
+        """Give each outstanding result as soon as it is there, in any order.
+
+        A child that fails gives a failed evaluation with its reason; the others go on. One iterator
+        may be in use at a time.
+        """
+        if self._is_giving:
+            raise RuntimeError("an engine gives its results to one iterator at a time")
+        self._is_giving = True
+        return Results(self)
+
+    def run(self, requests: Sequence[Request]) -> Results:
+        """Take requests and give their results: `submit`, then `results`.
+
+        Raises
+        ------
+        RunError
+            As `submit`.
+        """
+        if self._is_giving:
+            raise RuntimeError(
+                "an engine carries out one run at a time; submit to the one that is on"
+            )
+        self.submit(requests)
+        return self.results()
 
     def close(self) -> None:
         """End what the engine holds, if anything; may be called twice."""
-        return
+
+    def _next(self) -> Evaluation | None:
+        """Wait for one result; None where nothing is outstanding."""
+        raise NotImplementedError
+
+    def _ready_now(self) -> list[Evaluation]:
+        """Give results that are there already, without waiting; may be none."""
+        return []
+
+    def _give_up(self) -> None:
+        """Forget what is outstanding, in the middle of a child if need be."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +125,40 @@ class Engine(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+
+class Results(Iterator[Evaluation]):
+    """The results of an engine; dropping or closing it gives up what is outstanding."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine: Engine | None = engine
+
+    def __next__(self) -> Evaluation:
+        if self._engine is None:
+            raise StopIteration
+        try:
+            evaluation = self._engine._next()
+        except BaseException:
+            self.close()
+            raise
+        if evaluation is None:
+            self.close()
+            raise StopIteration
+        return evaluation
+
+    def at_once(self) -> list[Evaluation]:
+        """Give the further results that are there already, without waiting."""
+        return [] if self._engine is None else self._engine._ready_now()
+
+    def close(self) -> None:
+        """Give up what is outstanding; may be called twice."""
+        if self._engine is not None:
+            engine, self._engine = self._engine, None
+            engine._is_giving = False
+            engine._give_up()
+
+    def __del__(self) -> None:
         self.close()
 
 
@@ -104,23 +187,26 @@ class InlineEngine(Engine):
         self._tasks, self._device = tasks, device
         self._train = train or default_train()
         self._host = short_host() if host is None else host
+        self._waiting: deque[tuple[TaskData, Request]] = deque()
 
     def task_hash(self, task: str) -> str:
         """Give the hash of a task's contents."""
         return known_task(self._tasks, task).hash
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Evaluation]:
-        """Carry out the requests in their order."""
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Take requests; they are carried out in their order, each when its result is asked for."""
         tasks = [known_task(self._tasks, request.task) for request in requests]
-        return self._run(zip(tasks, requests, strict=True))
+        self._waiting.extend(zip(tasks, requests, strict=True))
 
-    def _run(self, pairs: Iterator[tuple[TaskData, Request]]) -> Iterator[Evaluation]:
-        for task, request in pairs:
-            with one_thread():
-                evaluation = evaluate_request(
-                    task, request, task.hash, self._train, self._device, self._host
-                )
-            yield evaluation
+    def _next(self) -> Evaluation | None:
+        if not self._waiting:
+            return None
+        task, request = self._waiting.popleft()
+        with one_thread():
+            return evaluate_request(task, request, task.hash, self._train, self._device, self._host)
+
+    def _give_up(self) -> None:
+        self._waiting.clear()
 
 
 def evaluate_request(
@@ -130,6 +216,7 @@ def evaluate_request(
     train: TrainingFunction,
     device: str,
     host: str,
+    gpu_share: float = 1.0,
 ) -> Evaluation:
     """Train one child in this process and record what came out, failures included.
 
@@ -145,6 +232,9 @@ def evaluate_request(
         What trains a child.
     device, host : str
         Where to train, as torch spells it; the machine's name for the record.
+    gpu_share : float
+        The part of a GPU that the child has: 0.25 where four share one. Its seconds on a GPU are
+        the wall seconds times this.
 
     Returns
     -------
@@ -153,27 +243,45 @@ def evaluate_request(
     """
     wall, cpu = time.perf_counter(), time.process_time()
     metrics: dict[str, float | None] = {}
+    details: dict[str, Any] = {}
     try:
         trained = train(task, request.architecture, request.fidelity, request.seed, device)
         metrics = {k: None if v is None else float(v) for k, v in trained.metrics.items()}
+        details = json_safe(getattr(trained, "details", {}))
         reason = not_finite(metrics)
     # Whatever breaks in a child (memory, a user's own layer, our bug) must not end the search.
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
+        details["traceback"] = _last_lines(error)
     if reason:
         metrics = {}
         reason = reason.encode(errors="replace").decode()  # file names may hold what is not text
+    wall_seconds = time.perf_counter() - wall
     return Evaluation.of(
         request,
         task_hash,
         metrics=metrics,
         state="failed" if reason else "done",
         reason=reason,
-        wall_seconds=time.perf_counter() - wall,
+        details=details,
+        wall_seconds=wall_seconds,
         cpu_seconds=time.process_time() - cpu,
+        gpu_seconds=0.0 if device == "cpu" else wall_seconds * gpu_share,
         device=device,
         host=host,
     )
+
+
+def is_short_of_memory(reason: str) -> bool:
+    """Whether a child failed since memory ran out, so that it may do better alone."""
+    return (
+        reason.startswith(("MemoryError", "OutOfMemoryError")) or "can't allocate memory" in reason
+    )
+
+
+def _last_lines(error: BaseException) -> str:
+    lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
+    return "\n".join(lines).encode(errors="replace").decode()
 
 
 def known_task(tasks: Mapping[str, TaskData], name: str) -> TaskData:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
-import json
+import io
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ambient.errors import RunError
-from ambient.evaluate.store import COLUMNS, Store
-from ambient.files import write_atomic
+from ambient.evaluate.exchange_rows import (
+    CHUNK,
+    OnRows,
+    check_columns,
+    columns_of,
+    flat,
+    put_rows,
+    replacing,
+)
+from ambient.evaluate.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["export_tsv", "import_tsv", "to_table"]
+__all__ = ["export_table", "export_tsv", "import_table", "import_tsv", "table_format", "to_table"]
+
+FORMATS = (".tsv", ".tsv.gz", ".parquet")
+SPECIAL = re.compile(r'[\t\n\r"]')
 
 
 def to_table(store: Store, **filters: Any) -> pd.DataFrame:
@@ -35,35 +50,119 @@ def to_table(store: Store, **filters: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
-    records = []
-    for row in store.select(**filters):
-        record = dict(row)
-        metrics = json.loads(record["metrics"])
-        record["fidelity_name"] = json.loads(record["fidelity_json"])["name"]
-        record["metrics_json"] = record.pop("metrics")
-        records.append({**record, **metrics})
-    columns = [c for c in COLUMNS if c != "metrics"]
-    return pd.DataFrame.from_records(records) if records else pd.DataFrame(columns=columns)
+    columns = columns_of(store, **filters)
+    return pd.DataFrame.from_records(
+        [flat(row) for row in store.select(**filters)], columns=columns
+    )
 
 
-def export_tsv(store: Store, path: str | Path, **filters: Any) -> int:
-    """Write `to_table` as tab-separated text, compressed where the name ends in .gz; give the number of rows."""
-    table = to_table(store, **filters)
-    content = table.to_csv(sep="\t", index=False).encode()
-    if str(path).endswith(".gz"):
-        content = gzip.compress(content, mtime=0)
-    write_atomic(path, content)
-    return len(table)
+def table_format(path: str | Path) -> str:
+    """Give "tsv" or "parquet" by a file's name.
+
+    Raises
+    ------
+    RunError
+        It is neither; or it is Parquet, and pyarrow is not installed.
+    """
+    name = str(path)
+    if name.endswith((".tsv", ".tsv.gz")):
+        return "tsv"
+    if name.endswith(".parquet"):
+        from ambient.evaluate.exchange_parquet import need_pyarrow
+
+        need_pyarrow()
+        return "parquet"
+    raise RunError(
+        f"{path}: found a name that ends in none of {', '.join(FORMATS)} where that of a table of "
+        "evaluations was needed; rename it"
+    )
 
 
-def import_tsv(store: Store, path: str | Path) -> int:
+def export_table(store: Store, path: str | Path, on_rows: OnRows | None = None) -> int:
+    """Write a store by `export_parquet` or `export_tsv`, as the name ends."""
+    if table_format(path) == "parquet":
+        from ambient.evaluate.exchange_parquet import export_parquet
+
+        return export_parquet(store, path, on_rows)
+    return export_tsv(store, path, on_rows)
+
+
+def import_table(store: Store, path: str | Path, on_rows: OnRows | None = None) -> int:
+    """Take the rows of a table over by `import_parquet` or `import_tsv`, as the name ends."""
+    if table_format(path) == "parquet":
+        from ambient.evaluate.exchange_parquet import import_parquet
+
+        return import_parquet(store, path, on_rows)
+    return import_tsv(store, path, on_rows)
+
+
+def export_tsv(
+    store: Store, path: str | Path, on_rows: OnRows | None = None, **filters: Any
+) -> int:
+    """Write the rows of `to_table` as tab-separated text; they are never in memory all at once.
+
+    Parameters
+    ----------
+    store : Store
+    path : path
+        Compressed where the name ends in .gz. It appears when it is whole.
+    on_rows : callable, optional
+        Told now and then how many more rows are written.
+    **filters
+        As for `Store.rows`.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    RunError
+        The file cannot be written, or the store is damaged; an older file is left as it was.
+    """
+    path = Path(path)
+    columns = columns_of(store, **filters)
+    count = 0
+    with replacing(path) as part, part.open("xb") as raw, _packed(path, raw) as stream:
+        stream.write(_line(columns))
+        rows = store.select(**filters)
+        while chunk := list(islice(rows, CHUNK)):
+            records = map(flat, chunk)
+            stream.writelines(_line([row.get(name) for name in columns]) for row in records)
+            count += len(chunk)
+            if on_rows is not None:
+                on_rows(len(chunk))
+    return count
+
+
+def _line(values: Iterable[Any]) -> str:
+    return "\t".join(map(_cell, values)) + "\n"
+
+
+def _cell(value: Any) -> str:
+    """Give a value as csv would, and quote a carriage return, which csv forgets."""
+    text = "" if value is None else str(value)
+    return '"' + text.replace('"', '""') + '"' if SPECIAL.search(text) else text
+
+
+def _packed(path: Path, raw: Any) -> io.TextIOWrapper:
+    """Give a stream of text onto one of bytes; equal rows give equal files."""
+    if path.suffix == ".gz":
+        raw = gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0)
+    return io.TextIOWrapper(raw, encoding="utf-8", newline="")
+
+
+def import_tsv(store: Store, path: str | Path, on_rows: OnRows | None = None) -> int:
     """Take the rows of a table that `export_tsv` wrote over into a store, by the rule of `Store.put`.
 
     Parameters
     ----------
     store : Store
     path : path
-        Plain, or compressed where the name ends in .gz.
+        Plain, or compressed where the name ends in .gz. What schema 1 exported is read as well.
+    on_rows : callable, optional
+        Told now and then how many more rows are taken over.
 
     Returns
     -------
@@ -73,23 +172,16 @@ def import_tsv(store: Store, path: str | Path) -> int:
     Raises
     ------
     RunError
-        The file is absent or is no such table; nothing is taken over then.
+        The file is absent or is no such table, and nothing is taken over; or a later row is damaged, and
+        those before it are taken over: to take them over again changes nothing.
     """
-    import pandas as pd
+    path = Path(path)
+    return put_rows(store, _rows_of_tsv(path), path, on_rows)
 
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-        rows = [
-            {**row, "metrics": row["metrics_json"], "seed": int(row["seed"])}
-            | {name: float(row[name]) for name in ("wall_seconds", "cpu_seconds")}
-            for row in table.to_dict("records")
-        ]
-        evaluations = [store.evaluation_of(row) for row in rows]
-    except FileNotFoundError as error:
-        raise RunError(f"{path}: there is no such table of evaluations; check the path") from error
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise RunError(
-            f"{path}: found something else ({error}) where a table of evaluations was needed; "
-            "name a file that `ambient evaluate --export` wrote"
-        ) from error
-    return store.put(*evaluations)
+
+def _rows_of_tsv(path: Path) -> Iterator[dict[str, str]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream, delimiter="\t", strict=True)
+        check_columns(reader.fieldnames or ())
+        yield from reader

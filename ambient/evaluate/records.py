@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from ambient.child.fidelity import Fidelity
     from ambient.space import Architecture
 
-__all__ = ["Evaluation", "EvaluationKey", "Request"]
+__all__ = ["Evaluation", "EvaluationKey", "Request", "json_safe"]
 
-STATES = ("done", "failed")
+# Stopped: given up early by a rule that the request's fidelity asks for; metrics as reached then.
+STATES = ("done", "failed", "stopped")
 LARGEST_SEED = 2**63 - 1  # what SQLite's INTEGER holds
 
 
@@ -93,10 +94,14 @@ class Evaluation:
     fidelity: Fidelity
     task_hash: str  # hash of the task's contents
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # None: a split was empty
-    state: str = "done"  # or "failed"
-    reason: str = ""  # why it failed
+    state: str = "done"  # or "failed", "stopped"
+    reason: str = ""  # why it failed, or by what rule it was stopped
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    gpu_seconds: float = 0.0  # its share of the seconds on a GPU
+    energy_kwh: float | None = None  # None: not measured
+    # JSON: "curve", "restarts", "parameters" of a child; "traceback" of one that failed.
+    details: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     host: str = ""  # short name of the machine; may be blank
     version: str = __version__  # of ambient, when this was made
@@ -109,8 +114,8 @@ class Evaluation:
             object.__setattr__(self, "fidelity_hash", self.fidelity.hash)
         if self.state not in STATES:
             raise ValueError(f"the state is {self.state!r}; it must be one of {STATES}")
-        if self.state == "failed" and not self.reason:
-            raise ValueError("a failed evaluation must say why")
+        if self.state != "done" and not self.reason:
+            raise ValueError(f"a {self.state} evaluation must say why")
         wrong = not_finite(self.metrics)
         if wrong:
             raise ValueError(f"the metric {wrong} is not finite; record None, or a failure")
@@ -169,6 +174,17 @@ class Evaluation:
     def is_done(self) -> bool:
         """Whether the child was trained to its end."""
         return self.state == "done"
+
+
+def json_safe(value: Any) -> Any:
+    """Give a value that JSON can hold: NaN and infinity become None, tuples become lists."""
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_safe(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def not_finite(metrics: Mapping[str, float | None]) -> str:

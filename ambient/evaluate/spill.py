@@ -34,7 +34,7 @@ def spill_task(task: TaskData, folder: Path) -> None:
     values = {field.name: getattr(task, field.name) for field in fields(task)}
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        _save(array, folder / f"{name}.npy")
     facts = {name: value for name, value in values.items() if name not in arrays}
     facts["left_out"] = dict(task.left_out)
     # The system maps no empty file.
@@ -42,6 +42,15 @@ def spill_task(task: TaskData, folder: Path) -> None:
     plain = [name for name in arrays if name not in mapped]
     content = json.dumps({"facts": facts, "mapped": mapped, "plain": plain})
     (folder / "task.json").write_text(content, encoding="utf-8")
+
+
+def _save(array: np.ndarray, path: Path) -> None:
+    """Do as `np.save`, which says nothing when the disk is full and the array small."""
+    array = np.ascontiguousarray(array)
+    with path.open("wb") as stream:
+        facts = np.lib.format.header_data_from_array_1_0(array)
+        np.lib.format.write_array_header_1_0(stream, facts)
+        stream.write(array.tobytes())
 
 
 def load_spilled_task(folder: Path) -> TaskData:

@@ -3,69 +3,51 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import sqlite3
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ambient.errors import InputError, RunError
+from ambient.errors import RunError
 from ambient.evaluate.records import Evaluation, EvaluationKey
+from ambient.evaluate.store_merge import attached, take_over
+from ambient.evaluate.store_migration import migrate
+from ambient.evaluate.store_rows import (
+    COLUMNS,
+    KEY,
+    RESULTS,
+    SELECT,
+    digest,
+    evaluation_of,
+    is_whole,
+    row_of,
+)
+from ambient.evaluate.store_schema import (
+    SCHEMA_VERSION,
+    check_tables,
+    check_whole,
+    connect,
+    create,
+    damaged,
+    schema_version,
+    store_errors,
+)
 from ambient.files import canonical_json
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["SCHEMA_VERSION", "Store"]
-
-SCHEMA_VERSION = 1  # SQLite's user_version
-APPLICATION_ID = 0x414D4249  # "AMBI": tells a store from the SQLite files of other programs
-BUSY_SECONDS = 60.0  # how long a writer waits for the others
-
-SCHEMA = f"""
-CREATE TABLE architectures (
-    space TEXT NOT NULL, key TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (space, key)
-) WITHOUT ROWID;
-CREATE TABLE fidelities (hash TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE evaluations (
-    task_hash TEXT NOT NULL, space TEXT NOT NULL, architecture TEXT NOT NULL,
-    seed INTEGER NOT NULL, fidelity TEXT NOT NULL,
-    task TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('done', 'failed')),
-    reason TEXT NOT NULL, metrics TEXT NOT NULL,
-    wall_seconds REAL NOT NULL, cpu_seconds REAL NOT NULL,
-    device TEXT NOT NULL, host TEXT NOT NULL, version TEXT NOT NULL, created TEXT NOT NULL,
-    UNIQUE (task_hash, space, architecture, seed, fidelity)
-);
-CREATE INDEX evaluations_by_task ON evaluations (task);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-
-KEY = EvaluationKey._fields
-TIMES = ("wall_seconds", "cpu_seconds")
-RESULTS = ("task", "state", "reason", "metrics", *TIMES, "device", "host", "version", "created")
-COLUMNS = KEY + RESULTS
+__all__ = ["Store"]
 
 # The first result wins, so that what a run has seen stays true; only a failure gives way.
 ON_CONFLICT = f"""
-ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in RESULTS)}
-WHERE evaluations.state = 'failed' AND excluded.state = 'done'
+ON CONFLICT ({", ".join(KEY)}) DO UPDATE
+SET {", ".join(f"{c} = excluded.{c}" for c in (*RESULTS, "digest"))}
+WHERE evaluations.state = 'failed' AND excluded.state != 'failed'
 """
 INSERT = (
-    f"INSERT INTO evaluations ({', '.join(COLUMNS)}) "
-    f"VALUES ({', '.join(f':{c}' for c in COLUMNS)}) {ON_CONFLICT}"
+    f"INSERT INTO evaluations ({', '.join(COLUMNS)}, digest) "
+    f"VALUES ({', '.join(f':{c}' for c in COLUMNS)}, :digest) {ON_CONFLICT}"
 )
-SELECT = f"""
-SELECT {", ".join(f"evaluations.{c}" for c in COLUMNS)},
-    architectures.json AS architecture_json, fidelities.json AS fidelity_json
-FROM evaluations
-JOIN architectures
-    ON architectures.space = evaluations.space AND architectures.key = evaluations.architecture
-JOIN fidelities ON fidelities.hash = evaluations.fidelity
-"""
+GET = f"{SELECT} WHERE {' AND '.join(f'evaluations.{c} = :{c}' for c in KEY)}"
 
 
 class Store:
@@ -88,48 +70,29 @@ class Store:
             raise RunError(f"{self.path}: found a folder where a store was needed; name a file")
         if not self.path.parent.is_dir():
             raise RunError(f"{self.path}: the folder of the store does not exist; make it first")
-        with self._errors():
+        with store_errors(self.path):
             if not self.path.exists():
-                _create(self.path)
-            self._connection = _connect(self.path)
+                create(self.path)
+            self._connection = connect(self.path)
             try:
-                self._check()
-                # A row that was reported written outlives a power cut.
-                self._connection.execute("PRAGMA synchronous = FULL")
+                self._open()
             except BaseException:
                 self._connection.close()
                 raise
 
-    def _check(self) -> None:
-        """Refuse a file that this version cannot read, before anything is written into it."""
-        application = self._connection.execute("PRAGMA application_id").fetchone()[0]
-        if application != APPLICATION_ID:
-            raise RunError(
-                f"{self.path}: found a file that is not a store of evaluations; name another file"
-            )
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA_VERSION:
-            raise RunError(
-                f"{self.path}: the store has schema version {version}, this ambient reads version "
-                f"{SCHEMA_VERSION}; install the ambient that wrote it, or name another store"
-            )
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn what SQLite or the system says of the file into an error that names the file."""
-        try:
-            yield
-        except (sqlite3.DatabaseError, OSError) as error:
-            if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
-                raise  # our own mistake
-            raise RunError(
-                f'{self.path}: found "{error}" where a readable and writable store was '
-                "needed; check the file, its folder's permissions and the space on the disk"
-            ) from error
+    def _open(self) -> None:
+        """Refuse a file that is damaged or that this version cannot read, before anything is written into it."""
+        version = schema_version(self._connection, self.path)
+        check_whole(self._connection, self.path)
+        # A row that was reported written outlives a power cut.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        if version < SCHEMA_VERSION:
+            migrate(self._connection, self.path)
+        check_tables(self._connection, self.path)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._errors():
+        with store_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -142,65 +105,41 @@ class Store:
 
     def get(self, key: EvaluationKey) -> Evaluation | None:
         """Give the evaluation that is remembered under a key, or None."""
-        where = " AND ".join(f"evaluations.{column} = :{column}" for column in KEY)
-        with self._errors():
-            row = self._connection.execute(f"{SELECT} WHERE {where}", key._asdict()).fetchone()
-        return None if row is None else self.evaluation_of(row)
+        with store_errors(self.path):
+            row = self._connection.execute(GET, key._asdict()).fetchone()
+        return None if row is None else self._read(self._whole(row))
 
-    def evaluation_of(self, row: sqlite3.Row | Mapping[Any, Any]) -> Evaluation:
-        """Read one row; raises `RunError` where this version does not know its architecture or fidelity."""
-        from ambient.child.fidelity import Fidelity
-        from ambient.space import Architecture
+    def _whole(self, row: sqlite3.Row) -> sqlite3.Row:
+        if not is_whole(row):
+            raise damaged(self.path, f"a row of the task {row['task']!r} other than it was written")
+        return row
 
-        results = {column: row[column] for column in RESULTS}
-        results["metrics"] = json.loads(results["metrics"])
+    def _read(self, row: sqlite3.Row) -> Evaluation:
         try:
-            architecture = Architecture.from_dict(json.loads(row["architecture_json"]))
-            fidelity = Fidelity.from_dict(json.loads(row["fidelity_json"]))
-        except InputError as error:
-            raise RunError(
-                f"{self.path}: a row was written by ambient {row['version']}, which knew other "
-                f"architectures or fidelities ({error}); read it with that version, or ask for the "
-                "rows of another fidelity"
-            ) from error
-        return Evaluation(
-            architecture=architecture,
-            fidelity=fidelity,
-            fidelity_hash=row["fidelity"],
-            seed=row["seed"],
-            task_hash=row["task_hash"],
-            **results,
-        )
+            return evaluation_of(row, str(self.path))
+        except (ValueError, TypeError) as error:
+            if isinstance(error, RunError):
+                raise
+            raise damaged(self.path, f"a row that is no evaluation ({error})") from error
 
     def put(self, *evaluations: Evaluation) -> int:
         """Remember evaluations, all or none; when this returns they are on the disk.
 
-        The first result of a key wins; a failed one is replaced by a done one.
+        The first result of a key wins; a failed one gives way to one that did not fail.
 
         Parameters
         ----------
         *evaluations : Evaluation
-            One transaction is made of all of them.
+            One transaction is made of all of them: one for many costs hardly more than one for each.
 
         Returns
         -------
         int
             How many of them were new, or replaced a failed one.
         """
-        changed = 0
+        rows = [(evaluation, row_of(evaluation)) for evaluation in evaluations]
         with self._transaction() as connection:
-            for evaluation in evaluations:
-                row = _row(evaluation)
-                connection.execute(
-                    "INSERT OR IGNORE INTO architectures VALUES (:space, :architecture, :json)",
-                    {**row, "json": canonical_json(evaluation.architecture.to_dict())},
-                )
-                connection.execute(
-                    "INSERT OR IGNORE INTO fidelities VALUES (:fidelity, :json)",
-                    {**row, "json": canonical_json(evaluation.fidelity.to_dict())},
-                )
-                changed += connection.execute(INSERT, row).rowcount
-        return changed
+            return sum(_put(connection, evaluation, row) for evaluation, row in rows)
 
     def rows(
         self,
@@ -228,7 +167,7 @@ class Store:
             This version of ambient does not know a row's architecture or fidelity.
         """
         for row in self.select(tasks, space, fidelity, state):
-            yield self.evaluation_of(row)
+            yield self._read(row)
 
     def select(
         self,
@@ -237,33 +176,70 @@ class Store:
         fidelity: str | None = None,
         state: str | None = None,
     ) -> Iterator[sqlite3.Row]:
-        """Give the rows as they are written, those of other versions among them; parameters as for `rows`."""
-        conditions, values = ["1"], []
-        if tasks is not None:
-            names = list(tasks)
-            conditions.append(f"evaluations.task IN ({', '.join('?' * len(names))})")
-            values += names
-        for column, value in (("space", space), ("fidelity", fidelity), ("state", state)):
-            if value is not None:
-                conditions.append(f"evaluations.{column} = ?")
-                values.append(value)
-        query = f"{SELECT} WHERE {' AND '.join(conditions)} ORDER BY evaluations.rowid"
-        with self._errors():
-            yield from self._connection.execute(query, values)
+        """Give the rows as they are written, those of other versions among them; parameters as for `rows`.
+
+        They are all of one moment, and read one by one.
+        """
+        where, values = _where(tasks, space, fidelity, state)
+        with store_errors(self.path):
+            query = f"{SELECT} WHERE {where} ORDER BY evaluations.rowid"
+            yield from map(self._whole, self._connection.execute(query, values))
+
+    def count(
+        self,
+        tasks: Iterable[str] | None = None,
+        space: str | None = None,
+        fidelity: str | None = None,
+        state: str | None = None,
+    ) -> int:
+        """Count the rows that `select` would give."""
+        where, values = _where(tasks, space, fidelity, state)
+        with store_errors(self.path):
+            query = f"SELECT count(*) FROM evaluations WHERE {where}"
+            count: int = self._connection.execute(query, values).fetchone()[0]
+        return count
+
+    def sums(self, **filters: Any) -> list[sqlite3.Row]:
+        """Add up what the rows of `select` cost, for each state; `measured` counts known energies."""
+        where, values = _where(**filters)
+        query = f"""SELECT state, count(*) AS evaluations, sum(wall_seconds) AS wall_seconds,
+            sum(cpu_seconds) AS cpu_seconds, sum(gpu_seconds) AS gpu_seconds,
+            sum(energy_kwh) AS energy_kwh, count(energy_kwh) AS measured
+            FROM evaluations WHERE {where} GROUP BY state"""
+        with store_errors(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    def task_names(self) -> list[str]:
+        """Name the tasks that rows are of, in alphabetical order."""
+        query = "SELECT DISTINCT task FROM evaluations ORDER BY task"
+        with store_errors(self.path):
+            return [row[0] for row in self._connection.execute(query)]
+
+    def metric_names(self, **filters: Any) -> list[str]:
+        """Name the metrics that the rows of `select` hold, in alphabetical order."""
+        where, values = _where(**filters)
+        query = (
+            "SELECT DISTINCT metric.key FROM evaluations, json_each(evaluations.metrics) AS metric "
+            f"WHERE {where} ORDER BY metric.key"
+        )
+        with store_errors(self.path):
+            return [str(row[0]) for row in self._connection.execute(query, values)]
 
     def __len__(self) -> int:
         """Count the remembered evaluations, failed ones included."""
-        with self._errors():
-            count: int = self._connection.execute("SELECT count(*) FROM evaluations").fetchone()[0]
-        return count
+        return self.count()
 
-    def merge(self, other: str | Path) -> int:
+    def merge(self, other: str | Path, on_rows: Callable[[int], None] | None = None) -> int:
         """Take over the evaluations of another store, by the rule of `put`.
+
+        It is done in parts, between which others write; a merge that broke off is done again.
 
         Parameters
         ----------
         other : path
-            A store of the same schema version; it is not changed.
+            A store of this schema version or an older one; it is not changed.
+        on_rows : callable, optional
+            Told now and then how many more rows have been looked at.
 
         Returns
         -------
@@ -273,26 +249,11 @@ class Store:
         Raises
         ------
         RunError
-            There is no store at that path, or it cannot be read.
+            There is no store at that path, it is this one, or it is damaged or cannot be read.
         """
         other = Path(other)
-        if not other.exists():
-            raise RunError(f"{other}: there is no such store; check the path")
-        Store(other).close()  # refuses what is not a store of this version
-        with self._errors():
-            self._connection.execute("ATTACH ? AS other", (str(other.resolve()),))
-        try:
-            with self._transaction() as connection:
-                for table in ("architectures", "fidelities"):
-                    connection.execute(f"INSERT OR IGNORE INTO {table} SELECT * FROM other.{table}")
-                names = ", ".join(COLUMNS)
-                return connection.execute(
-                    f"INSERT INTO evaluations ({names}) SELECT {names} FROM other.evaluations "
-                    f"WHERE true ORDER BY rowid {ON_CONFLICT}"
-                ).rowcount
-        finally:
-            with self._errors():
-                self._connection.execute("DETACH other")
+        with store_errors(self.path, other), attached(self._connection, other) as last:
+            return take_over(self._transaction, last, ON_CONFLICT, on_rows)
 
     def close(self) -> None:
         """Close the file; what was put is in it already."""
@@ -310,38 +271,36 @@ class Store:
         self.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    return connection
+def _where(
+    tasks: Iterable[str] | None = None,
+    space: str | None = None,
+    fidelity: str | None = None,
+    state: str | None = None,
+) -> tuple[str, list[str]]:
+    """Give the condition on a row, in SQL, and its values."""
+    conditions, values = ["1"], []
+    if tasks is not None:
+        names = list(tasks)
+        conditions.append(f"evaluations.task IN ({', '.join('?' * len(names))})")
+        values += names
+    for column, value in (("space", space), ("fidelity", fidelity), ("state", state)):
+        if value is not None:
+            conditions.append(f"evaluations.{column} = ?")
+            values.append(value)
+    return " AND ".join(conditions), values
 
 
-def _create(path: Path) -> None:
-    """Make an empty store that appears whole, or yield to the process that made one first.
-
-    SQLite cannot wait when two processes turn one new file to WAL, so each makes its own.
-    """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    try:
-        connection = _connect(Path(name))
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA)
-        finally:
-            connection.close()
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        with contextlib.suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name + suffix)
-
-
-def _row(evaluation: Evaluation) -> dict[str, Any]:
-    row = {column: getattr(evaluation, column) for column in RESULTS}
-    row["metrics"] = canonical_json(dict(evaluation.metrics))
-    return {**evaluation.key._asdict(), **row}
+def _put(connection: sqlite3.Connection, evaluation: Evaluation, row: dict[str, Any]) -> int:
+    """Write one row and the JSON that it needs; give 1 where it was new or replaced a failed one."""
+    for table, key, value in (
+        ("architectures", (row["space"], row["architecture"]), evaluation.architecture),
+        ("fidelities", (row["fidelity"],), evaluation.fidelity),
+    ):
+        text = canonical_json(value.to_dict())
+        marks = ", ".join("?" * (len(key) + 1))
+        query = f"INSERT OR IGNORE INTO {table} VALUES ({marks})"
+        # The digest is that of the text that is there: equal networks may be spelled by other tokens.
+        if connection.execute(query, (*key, text)).rowcount:
+            names = key if len(key) == 2 else ("", *key)
+            connection.execute("INSERT INTO digests VALUES (?, ?, ?)", (*names, digest([text])))
+    return connection.execute(INSERT, row).rowcount

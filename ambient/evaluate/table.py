@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambient.errors import RunError
@@ -13,8 +16,10 @@ from ambient.evaluate.records import Evaluation, Request
 if TYPE_CHECKING:
     from ambient.space import Architecture
 
-__all__ = ["TableEngine"]
+__all__ = ["TableEngine", "open_table"]
 
+CAPACITY = 1 << 20  # requests at once
+SQLITE = b"SQLite format 3\0"  # how a store begins
 
 # What is repeated from seed to seed: task, space, architecture, fidelity.
 Setting = tuple[str, str, str, str]
@@ -40,6 +45,7 @@ class TableEngine(Engine):
     def __init__(self, evaluations: Iterable[Evaluation]) -> None:
         self._hashes: dict[str, str] = {}
         self._repeats: dict[Setting, dict[int, Evaluation]] = {}
+        self._waiting: deque[tuple[Request, Setting]] = deque()
         for evaluation in evaluations:
             known = self._hashes.setdefault(evaluation.task, evaluation.task_hash)
             if known != evaluation.task_hash:
@@ -59,8 +65,13 @@ class TableEngine(Engine):
             )
         return self._hashes[task]
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Evaluation]:
-        """Give the recorded results, in the order of the requests.
+    @property
+    def capacity(self) -> int:
+        """As good as without end: nothing is worked on."""
+        return CAPACITY
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Take requests; they are answered in their order.
 
         Raises
         ------
@@ -77,7 +88,18 @@ class TableEngine(Engine):
                     f"evaluated on {request.task} at the fidelity {request.fidelity.name}; ask "
                     "for recorded ones only, or use an engine that trains"
                 )
-        return map(self._answer, requests, settings)
+        self._waiting.extend(zip(requests, settings, strict=True))
+
+    def _next(self) -> Evaluation | None:
+        return self._answer(*self._waiting.popleft()) if self._waiting else None
+
+    def _ready_now(self) -> list[Evaluation]:
+        there = [self._answer(*one) for one in self._waiting]
+        self._waiting.clear()
+        return there
+
+    def _give_up(self) -> None:
+        self._waiting.clear()
 
     def _answer(self, request: Request, setting: Setting) -> Evaluation:
         repeats = self._repeats[setting]
@@ -86,6 +108,35 @@ class TableEngine(Engine):
             seeds = sorted(repeats)
             seed = seeds[zlib.crc32(repr((setting, seed)).encode()) % len(seeds)]
         return repeats[seed].answering(request)
+
+
+def open_table(path: Path) -> TableEngine:
+    """Read recorded evaluations for replay.
+
+    Parameters
+    ----------
+    path : path
+        A store, or a table that `ambient evaluate --export` wrote.
+
+    Raises
+    ------
+    RunError
+        The file is absent, or neither of the two.
+    """
+    from ambient.evaluate.exchange import import_table
+    from ambient.evaluate.store import Store
+
+    if not path.is_file():
+        raise RunError(f"engine: found no file {path} to replay; check the path after table:")
+    with path.open("rb") as stream:
+        is_store = stream.read(len(SQLITE)) == SQLITE
+    with (
+        tempfile.TemporaryDirectory(prefix="ambient-table-") as folder,
+        Store(path if is_store else Path(folder) / "store.sqlite") as store,
+    ):
+        if not is_store:
+            import_table(store, path)
+        return TableEngine(store.rows())
 
 
 def _setting(task: str, architecture: Architecture, fidelity: str) -> Setting:

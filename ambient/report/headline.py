@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ambient.report.markup import Html, tag
 from ambient.report.run_folder import RunFolder, name_of
+from ambient.report.standard import CATEGORIES, category_of
 from ambient.report.summary import Interval, Summary, compared_tasks, summarise
 from ambient.report.tables import score
 from ambient.report.theme import AMBER, BLUE, RANDOM, TEAL
+from descriptors.schema import DESCRIPTORS
 
-__all__ = ["main_result", "what_was_done"]
+if TYPE_CHECKING:
+    from ambient.data.corpus import Corpus
+
+__all__ = ["main_result", "what_was_described", "what_was_done"]
 
 
 def _seeds(config: Mapping[str, Any]) -> Iterator[str]:
@@ -61,6 +66,22 @@ def what_was_done(run: RunFolder) -> str:
     if config.get("version"):
         sentences.append(f"Version {config['version']} of ambient.")
     return " ".join(sentences)
+
+
+def what_was_described(corpus: Corpus, described: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say in plain words what of a corpus was described."""
+    counts = dict.fromkeys(CATEGORIES, 0)
+    for task in described.values():
+        counts[category_of(task)] += 1
+    kinds = ", ".join(f"{count} {category}" for category, count in counts.items() if count)
+    held_out = len(corpus.held_out_tasks)
+    kept = f" {_plural(held_out, 'task')} of them {'is' if held_out == 1 else 'are'} held out."
+    return (
+        f"{_plural(len(described), 'task')} ({kinds}) on {corpus.genome.name}, each summarised by "
+        f"{len(DESCRIPTORS)} numbers from the training chromosomes: nothing on "
+        f"{', '.join((*corpus.split.validation, *corpus.split.test))} counts."
+        + (kept if held_out else "")
+    )
 
 
 def _tile(name: str, interval: Interval, note: str, colour: str) -> Html:

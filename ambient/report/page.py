@@ -1,19 +1,26 @@
-"""Put the page together: what was done, the main result, then the evidence."""
+"""Put a page together: what was done, the main result, then the evidence; of a run, or of a corpus."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ambient.errors import RunError
 from ambient.files import write_atomic
 from ambient.report import sections
-from ambient.report.headline import main_result, what_was_done
+from ambient.report.headline import main_result, what_was_described, what_was_done
 from ambient.report.logos import letter_outlines
-from ambient.report.markup import Html, tag
+from ambient.report.markup import Html, fragment, tag
 from ambient.report.run_folder import MADE_BY, RunFolder, read_run
 from ambient.report.theme import SCRIPT, STYLE
 
-__all__ = ["write_report"]
+if TYPE_CHECKING:
+    from ambient.data.corpus import Corpus
+    from descriptors.record import Descriptors
+
+__all__ = ["write_corpus_page", "write_report"]
 
 # The browser itself refuses anything that would be loaded from elsewhere.
 POLICY = (
@@ -43,16 +50,58 @@ def write_report(run_folder: str | Path, output: str | Path | None = None) -> Pa
         The folder is no run, a file in it is broken, or the output's folder does not exist.
     """
     run = read_run(run_folder)
-    path = Path(output) if output is not None else run.path / "report.html"
-    if not path.parent.is_dir():
-        raise RunError(f"{path}: the folder {path.parent} does not exist; make it first")
+    path = _new_page(run.path / "report.html" if output is None else output)
     write_atomic(path, _page(run))
     return path
 
 
-def _page(run: RunFolder) -> str:
-    from plotly.offline import get_plotlyjs
+def write_corpus_page(
+    corpus: Corpus, described: Mapping[str, Descriptors], output: str | Path
+) -> Path:
+    """Write one self-contained HTML page about the descriptors of a corpus.
 
+    Parameters
+    ----------
+    corpus : Corpus
+    described : mapping of str to Descriptors
+        Of each of its tasks.
+    output : path
+        The page.
+
+    Returns
+    -------
+    Path
+        Where the page lies.
+
+    Raises
+    ------
+    RunError
+        The output's folder does not exist.
+    """
+    path = _new_page(output)
+    # A run of which only the descriptors are there.
+    content = {name: json.loads(one.to_json()) for name, one in described.items()}
+    run = RunFolder(corpus.path, {}, "", None, False, content, None, None)
+    made = [
+        ("Descriptors", sections.descriptor_section(run)),
+        ("Motifs", sections.logo_section(run)),
+        ("Provenance", sections.provenance_section(run)),
+    ]
+    name = corpus.path.stem
+    write_atomic(
+        path, _shell(name, what_was_described(corpus, content), None, made, f"the corpus {name}")
+    )
+    return path
+
+
+def _new_page(output: str | Path) -> Path:
+    path = Path(output)
+    if not path.parent.is_dir():
+        raise RunError(f"{path}: the folder {path.parent} does not exist; make it first")
+    return path
+
+
+def _page(run: RunFolder) -> str:
     made = [
         ("Comparison", sections.comparison_section(run)),
         ("Proposals", sections.proposal_section(run)),
@@ -62,15 +111,24 @@ def _page(run: RunFolder) -> str:
         ("Configuration", sections.configuration_section(run)),
         ("Provenance", sections.provenance_section(run)),
     ]
-    there = [(name, section) for name, section in made if section is not None]
     name = run.path.resolve().name
-    title = f"{name}: ambient report"
+    first = fragment(main_result(run), _absent(run))
+    return _shell(name, what_was_done(run), first, made, f"the files in the run {name}")
+
+
+def _shell(
+    name: str, lead: str, first: Html | None, made: Sequence[tuple[str, Html | None]], source: str
+) -> str:
+    """Put sections into a page that loads nothing from elsewhere."""
+    from plotly.offline import get_plotlyjs
+
+    there = [(title, section) for title, section in made if section is not None]
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", title),
+        tag("title", f"{name}: ambient report"),
         tag("style", Html(STYLE)),
     )
     links = [tag("a", text, href=f"#{text.lower()}") for text, _ in there]
@@ -78,7 +136,7 @@ def _page(run: RunFolder) -> str:
         "header",
         tag("p", "ambient: architectures for genomic data sets", class_="eyebrow"),
         tag("h1", name),
-        tag("p", what_was_done(run), class_="lead"),
+        tag("p", lead, class_="lead"),
         tag("nav", *links),
         class_="top",
     )
@@ -86,8 +144,8 @@ def _page(run: RunFolder) -> str:
         "body",
         letter_outlines() if any(text == "Motifs" for text, _ in there) else None,
         top,
-        tag("main", main_result(run), _absent(run), *(section for _, section in there)),
-        tag("footer", f"Written by ambient from the files in the run {name}."),
+        tag("main", first, *(section for _, section in there)),
+        tag("footer", f"Written by ambient from {source}."),
         tag("script", Html(get_plotlyjs()), id="plotly"),
         tag("script", Html(SCRIPT)),
     )

@@ -9,7 +9,9 @@ from ambient.report import figures
 from ambient.report.heat_map import LIMIT, heat_map
 from ambient.report.logos import logo
 from ambient.report.markup import Html, tag
+from ambient.report.pca import component_caption, component_figure
 from ambient.report.run_folder import RunFolder, name_of
+from ambient.report.standard import CATEGORIES, category_of
 from ambient.report.summary import by_gain, compared_tasks, summarise
 from ambient.report.tables import (
     architecture_list,
@@ -19,6 +21,7 @@ from ambient.report.tables import (
     proposal_table,
     provenance_table,
 )
+from descriptors.schema import DESCRIPTORS
 
 __all__ = [
     "comparison_section",
@@ -32,7 +35,6 @@ __all__ = [
 
 METRICS = (("test_auroc", "AUROC"), ("test_aupr", "AUPR"))
 MOTIFS_SHOWN = 3
-CATEGORIES = ("tf", "polymerase", "histone", "accessibility")
 
 DIAGNOSTICS = (
     (
@@ -209,30 +211,28 @@ def training_section(run: RunFolder) -> Html | None:
 
 def task_order(run: RunFolder) -> list[str]:
     """Order the described tasks by category, then by name."""
-
-    def key(task: str) -> tuple[int, str]:
-        values = (run.descriptors or {})[task]["values"]
-        flags = [values.get(f"is_{category}") for category in CATEGORIES]
-        return next((i for i, flag in enumerate(flags) if flag), len(flags)), task
-
-    return sorted(run.descriptors or {}, key=key)
+    tasks = run.descriptors or {}
+    return sorted(tasks, key=lambda task: (CATEGORIES.index(category_of(tasks[task])), task))
 
 
 def descriptor_section(run: RunFolder) -> Html | None:
-    """The heat map over tasks and one table for each group of descriptors."""
+    """The heat map and the components over tasks, and one table for each group of descriptors."""
     if run.descriptors is None:
         return None
     order = task_order(run)
     caption = (
         "Each cell is a task's descriptor in standard deviations (sd) from the mean over these "
         f"tasks (counts, widths and distances as logarithms; colours end at ±{LIMIT}); a cross "
-        "marks a missing value."
+        "marks a missing value. The tree joins tasks of like descriptors (Ward's method, a missing value as the "
+        "mean), without the assay's four flags: the strip below it shows the categories."
     )
+    plane = component_figure(run.descriptors)
     return tag(
         "section",
         tag("h2", "Descriptors"),
-        tag("p", "The numbers that the controller sees of each task; tasks stand by category."),
-        figures.plot(heat_map(run.descriptors, order), caption, wide=True),
+        tag("p", f"The {len(DESCRIPTORS)} numbers that a controller sees of each task."),
+        figures.plot(heat_map(run.descriptors), caption, wide=True) if order else None,
+        figures.plot(plane, component_caption(run.descriptors)) if plane is not None else None,
         tag("div", descriptor_tables(run.descriptors, order), class_="groups"),
         id="descriptors",
     )
@@ -273,7 +273,8 @@ def logo_section(run: RunFolder) -> Html | None:
         (shown if task in held_out or len(order) <= 12 else folded).append(block)
     if not shown and not folded:
         return None
-    more = tag("details", tag("summary", f"Training tasks ({len(folded)})"), *folded)
+    others = "Training tasks" if held_out else "All tasks"
+    more = tag("details", tag("summary", f"{others} ({len(folded)})"), *folded)
     return tag(
         "section",
         tag("h2", "Motifs"),

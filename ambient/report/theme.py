@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["AMBER", "BLUE", "GRID", "INK", "MUTED", "PAPER", "RANDOM", "SCRIPT", "STYLE", "TEAL"]
+__all__ = [
+    "AMBER",
+    "BLUE",
+    "CATEGORY_MARKS",
+    "GRID",
+    "INK",
+    "MUTED",
+    "PAPER",
+    "RANDOM",
+    "SCRIPT",
+    "STYLE",
+    "TEAL",
+]
 
 INK = "#1c2530"
 MUTED = "#5a6672"
@@ -12,6 +24,15 @@ TEAL = "#00767c"  # the proposal
 AMBER = "#b8590f"  # 5-mers
 BLUE = "#2b4c8c"  # baselines, full fidelity
 RANDOM = "#98a3ad"  # random architectures
+
+# Category to its colour and, for eyes that do not tell colours apart, its symbol.
+CATEGORY_MARKS = {
+    "tf": ("#00767c", "circle"),
+    "polymerase": ("#2b4c8c", "diamond"),
+    "histone": ("#d98a2b", "square"),
+    "accessibility": ("#8a3f7d", "triangle-up"),
+    "other": ("#98a3ad", "cross"),
+}
 
 STYLE = """
 :root { --ink: #1c2530; --muted: #5a6672; --line: #dde2e6; --soft: #f5f7f8; --teal: #00767c; }

@@ -1,7 +1,8 @@
 """The loop that every search method shares, and the searchers."""
 
 from ambient.search.ambient import AmbientConfig, AmbientSearcher
-from ambient.search.loop import Journal, Searcher, Step, read_journal, run_search
+from ambient.search.journal import Journal, read_journal
+from ambient.search.loop import Searcher, Step, run_search
 from ambient.search.random import RandomSearcher
 
 __all__ = [

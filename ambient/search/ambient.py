@@ -125,54 +125,62 @@ class AmbientSearcher:
         self.logs: Mapping[str, float] = {}  # of the newest update, as `ppo.update` names them
         self._buffer: deque[Step] = deque(maxlen=config.ppo.buffer_steps)
         self._queue: list[str] = []  # tasks of this epoch that are still to be visited
-        self._pending: Step | None = None  # sampled, not yet rewarded
-        self._earned: dict[tuple[str, str], float | None] = {}  # (task, architecture) of `_pending`
+        self._open: deque[_OpenStep] = deque()  # asked, not yet told
 
-    def ask(self, n: int) -> list[Request]:
-        """Sample a step's architectures, or ask again for what the open step still waits for.
+    def ask(self, count: int, /) -> list[Request]:
+        """Sample the next step's architectures from the policy as it is now.
 
         Parameters
         ----------
-        n : int
+        count : int
             Most evaluations wanted; a full step is `tasks_per_step` times `architectures_per_task`.
 
         Returns
         -------
         list of Request
-            At least one, at most n, all different.
+            At least one, at most `count`, all different.
         """
-        if n < 1:
-            raise RunError(f"controller: asked for {n} evaluations; ask for at least 1")
-        if self._pending is None:
-            each = min(self.config.architectures_per_task, n)
-            visited = self._next_tasks(min(self.config.tasks_per_step, n // each))
-            tasks = tuple(task for task in visited for _ in range(each))
-            descriptors = torch.stack([self._vectors[task] for task in tasks])
-            tokens, log_probabilities = self.policy.sample(descriptors, self._sampling)
-            unknown = torch.full((len(tasks),), torch.nan)
-            self._pending = Step(tasks, descriptors, tokens, log_probabilities, unknown)
-        wanted = {(request.task, request.architecture.key): request for request in self._requests()}
-        return [request for key, request in wanted.items() if key not in self._earned]
+        if count < 1:
+            raise RunError(f"controller: asked for {count} evaluations; ask for at least 1")
+        each = min(self.config.architectures_per_task, count)
+        visited = self._next_tasks(min(self.config.tasks_per_step, count // each))
+        tasks = tuple(task for task in visited for _ in range(each))
+        descriptors = torch.stack([self._vectors[task] for task in tasks])
+        tokens, log_probabilities = self.policy.sample(descriptors, self._sampling)
+        unknown = torch.full((len(tasks),), torch.nan)
+        opened = self._spelled_out(Step(tasks, descriptors, tokens, log_probabilities, unknown))
+        self._open.append(opened)
+        return opened.different()
 
-    def tell(self, evaluations: Sequence[Evaluation]) -> None:
-        """Take in results, in any order; the policy learns once the step's last one is there.
+    def tell(self, evaluations: Sequence[Evaluation], /) -> None:
+        """Take in the results of the oldest step that waits for them, in any order; the policy learns.
 
         Raises
         ------
         RunError
-            An evaluation was not asked for.
+            No step waits, an evaluation is not one of that step's, or one is missing.
         """
-        asked = {(request.task, request.architecture.key) for request in self._requests()}
+        asked = self._open[0].different() if self._open else []
+        wanted = {_pair(request) for request in asked}
+        earned: dict[tuple[str, str], float | None] = {}
         for evaluation in evaluations:
-            key = (evaluation.task, evaluation.architecture.key)
-            if key not in asked:
+            pair = _pair(evaluation)
+            if pair not in wanted:
                 raise RunError(
-                    f"controller: told of architecture {key[1]} on task {key[0]}, which the open "
-                    "step did not ask for; tell only what `ask` returned"
+                    f"controller: told of architecture {pair[1]} on task {pair[0]}, which the oldest open "
+                    "step did not ask for; tell what `ask` returned, step by step"
                 )
-            self._earned[key] = reward(evaluation, self.config.metric)
-        if asked and asked <= self._earned.keys():
-            self._learn()
+            earned[pair] = reward(evaluation, self.config.metric)
+        if len(earned) < max(len(wanted), 1):
+            raise RunError(
+                f"controller: told {len(earned)} of the {len(wanted)} results of the oldest open step; "
+                "tell all of a step together"
+            )
+        self._learn(self._open.popleft(), earned)
+
+    def open_steps(self) -> list[list[Request]]:
+        """Give what was asked and not yet told, the oldest step first."""
+        return [opened.different() for opened in self._open]
 
     def controller(self) -> Controller:
         """Give a copy of the controller as it is now, to save or to propose with."""
@@ -198,8 +206,7 @@ class AmbientSearcher:
             "optimiser": {str(index): dict(values) for index, values in moments.items()},
             "baselines": self.baselines.state_dict(),
             "buffer": {str(index): _step_state(step) for index, step in enumerate(self._buffer)},
-            "pending": None if self._pending is None else _step_state(self._pending),
-            "earned": [[*key, value] for key, value in self._earned.items()],
+            "open": {str(index): _step_state(one.step) for index, one in enumerate(self._open)},
             "queue": list(self._queue),
             "generators": {
                 "sampling": self._sampling.get_state(),
@@ -230,11 +237,11 @@ class AmbientSearcher:
         optimiser["state"] = {int(i): dict(values) for i, values in state["optimiser"].items()}
         self.optimiser.load_state_dict(optimiser)
         self.baselines.load_state_dict(state["baselines"])
-        steps = sorted(state["buffer"].items(), key=lambda entry: int(entry[0]))
         self._buffer.clear()
-        self._buffer.extend(_step_of(step) for _, step in steps)
-        self._pending = None if state["pending"] is None else _step_of(state["pending"])
-        self._earned = {(task, key): value for task, key, value in state["earned"]}
+        self._buffer.extend(_steps_of(state["buffer"]))
+        opened = state["open"] if "open" in state else _opened_in_version_1(state)
+        self._open.clear()
+        self._open.extend(self._spelled_out(step) for step in _steps_of(opened))
         self._queue = list(state["queue"])
         self._sampling.set_state(state["generators"]["sampling"])
         self._shuffling.set_state(state["generators"]["shuffling"])
@@ -256,37 +263,35 @@ class AmbientSearcher:
         self.load_state_dict(state)
         return notice
 
-    def _requests(self) -> list[Request]:
-        """Spell out the open step, one request for each sample."""
-        if self._pending is None:
-            return []
-        return [
-            Request(task, self.space.architecture(tuple(row)), self.seed, self.fidelity)
-            for task, row in zip(self._pending.tasks, self._pending.tokens.tolist(), strict=True)
-        ]
+    def _spelled_out(self, step: Step) -> _OpenStep:
+        rows = zip(step.tasks, step.tokens.tolist(), strict=True)
+        return _OpenStep(
+            step,
+            [
+                Request(task, self.space.architecture(tuple(row)), self.seed, self.fidelity)
+                for task, row in rows
+            ],
+        )
 
-    def _learn(self) -> None:
-        """Close the open step: rewards, baselines, buffer, update."""
-        assert self._pending is not None
-        earned: dict[str, list[float | None]] = {}
-        for request in self._requests():
-            value = self._earned[request.task, request.architecture.key]
-            earned.setdefault(request.task, []).append(value)
+    def _learn(self, told: _OpenStep, earned: Mapping[tuple[str, str], float | None]) -> None:
+        """Close a step: rewards, baselines, buffer, update."""
+        by_task: dict[str, list[float | None]] = {}
+        for request in told.requests:
+            by_task.setdefault(request.task, []).append(earned[_pair(request)])
         # Samples of one task stand together in a step, so the order here is that of the step.
         rewards = [
-            value for task, batch in earned.items() for value in self.baselines.update(task, batch)
+            value for task, batch in by_task.items() for value in self.baselines.update(task, batch)
         ]
-        pending = self._pending
+        step = told.step
         self._buffer.append(
             Step(
-                pending.tasks,
-                pending.descriptors,
-                pending.tokens,
-                pending.log_probabilities,
+                step.tasks,
+                step.descriptors,
+                step.tokens,
+                step.log_probabilities,
                 torch.tensor(rewards, dtype=torch.float32),
             )
         )
-        self._pending, self._earned = None, {}
         logs = update(
             self.policy,
             self.optimiser,
@@ -296,7 +301,7 @@ class AmbientSearcher:
             self._shuffling,
         )
         today = {
-            f"baseline/{task}": self.baselines[task] for task in earned if task in self.baselines
+            f"baseline/{task}": self.baselines[task] for task in by_task if task in self.baselines
         }
         self.logs = {"reward": sum(rewards) / len(rewards), **logs, **today}
         self.steps += 1
@@ -338,12 +343,37 @@ class AmbientSearcher:
         }
 
 
+@dataclass(frozen=True)
+class _OpenStep:
+    """A step that was sampled and waits for its results."""
+
+    step: Step
+    requests: list[Request]  # one for each sample
+
+    def different(self) -> list[Request]:
+        """Give each request once."""
+        return list({_pair(request): request for request in self.requests}.values())
+
+
+def _pair(one: Request | Evaluation) -> tuple[str, str]:
+    return one.task, one.architecture.key
+
+
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def _step_state(step: Step) -> dict[str, Any]:
     return {"tasks": list(step.tasks), **{name: getattr(step, name) for name in TENSORS}}
+
+
+def _steps_of(states: Mapping[str, Any]) -> list[Step]:
+    return [_step_of(step) for _, step in sorted(states.items(), key=lambda entry: int(entry[0]))]
+
+
+def _opened_in_version_1(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the one open step of checkpoints before several could be open; its results are in the store."""
+    return {} if state["pending"] is None else {"0": state["pending"]}
 
 
 def _step_of(state: Mapping[str, Any]) -> Step:

@@ -15,10 +15,11 @@ from ambient.controller.card import Controller
 from ambient.data.corpus import Corpus
 from ambient.errors import RunError
 from ambient.evaluate import Remembering, Store
-from ambient.evaluate.choose import open_engine
+from ambient.evaluate.choose import EngineChoice, as_choice, open_engine
 from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientConfig, AmbientSearcher
-from ambient.search.loop import Journal, Step, run_search
+from ambient.search.journal import Journal
+from ambient.search.loop import Step, run_search
 from ambient.search.run_folder import open_run
 from ambient.track import open_tracker
 
@@ -32,7 +33,10 @@ __all__ = ["JointConfig", "read_descriptors", "train_jointly"]
 DESCRIPTORS = "descriptors.json"
 
 # How long, how fast and where a run goes on may change when it is resumed; what it computes may not.
-MAY_DIFFER = ("corpus", "steps", "hours", "engine", "workers", "store", "track", "retry_failed")
+MAY_DIFFER = (
+    *("corpus", "steps", "hours", "store", "track", "retry_failed"),
+    *("engine", "workers", "device", "address", "gpus_per_child", "child_minutes"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,9 @@ class JointConfig:
     seed: int = 0  # of the controller and of every child
     fidelity: Fidelity = SEARCH  # of every child
     controller: AmbientConfig = field(default_factory=AmbientConfig)
-    engine: str = "pool"  # what trains children: pool or inline
-    workers: int | None = None  # of the pool; None: one for each core
+    engine: str | EngineChoice = "pool"  # what trains children; a name alone goes with `workers`
+    workers: int | None = None  # None: one for each core
+    ahead: int = 0  # further steps that are trained before the results of one are learned from
     store: Path | None = None  # remembers evaluations; None: store.sqlite in the run's folder
     track: Literal["none", "wandb"] = "none"
     retry_failed: bool = False  # train again what the store remembers as failed
@@ -55,6 +60,10 @@ class JointConfig:
             raise RunError(f"train: found {self.steps} steps, at least 1 is needed; ask for more")
         if self.hours is not None and not self.hours > 0:
             raise RunError(f"train: found {self.hours} hours, more than 0 are needed; ask for more")
+        if self.ahead < 0:
+            raise RunError(
+                f"train: found {self.ahead} steps ahead, 0 or more are needed; correct it"
+            )
 
     def resolve(
         self, corpus: Corpus, space: SearchSpace, tasks: Mapping[str, TaskData]
@@ -65,8 +74,7 @@ class JointConfig:
             "steps": self.steps,
             "hours": self.hours,
             "seed": self.seed,
-            "engine": self.engine,
-            "workers": self.workers,
+            **as_choice(self.engine, self.workers).to_dict(),
             "store": None if self.store is None else str(self.store),
             "track": self.track,
             "retry_failed": self.retry_failed,
@@ -76,6 +84,8 @@ class JointConfig:
             "fidelity": self.fidelity.to_dict(),
             "controller": self.controller.to_dict(),
             "space": space.to_dict(),
+            # Runs that were begun before it could be chosen had none, and say nothing of it.
+            **({"ahead": self.ahead} if self.ahead else {}),
         }
 
 
@@ -177,6 +187,7 @@ def train_jointly(
                 journal=journal,
                 on_step=after,
                 first_step=searcher.steps,
+                ahead=config.ahead,
             )
         except OutOfTimeError:
             if say:

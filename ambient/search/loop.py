@@ -1,37 +1,41 @@
-"""The one loop of every search: ask, evaluate, tell; and the journal of its steps."""
+"""The one loop of every search: ask, evaluate, tell."""
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from ambient.errors import RunError
 from ambient.evaluate import Engine, Evaluation, Request
-from ambient.files import write_atomic
+from ambient.search.journal import Journal
 
-__all__ = ["Journal", "Searcher", "Step", "read_journal", "run_search"]
+__all__ = ["Searcher", "Step", "run_search"]
 
 
 class Searcher(Protocol):
-    """Anything that asks for evaluations and is told their results.
+    """Anything that asks for evaluations and is told their results, step by step.
 
-    It owns its random state: two searchers made alike and told alike ask alike.
+    It may be asked for further steps before it is told the results of earlier ones; they are told
+    in the order in which they were asked. It owns its random state: two searchers made alike, asked
+    and told alike, ask alike.
     """
 
     logs: Mapping[str, float]  # diagnostics of what was last learned; empty where there are none
 
     def ask(self, count: int, /) -> list[Request]:
-        """Give up to `count` requests; none at all where nothing is left to ask."""
+        """Give the requests of a further step, at most `count`; none where nothing is left to ask."""
         ...
 
     def tell(self, evaluations: Sequence[Evaluation], /) -> None:
-        """Learn from evaluations, failed ones among them, in the order in which they were asked."""
+        """Learn from all results of the oldest open step, in the order of its requests."""
+        ...
+
+    def open_steps(self) -> list[list[Request]]:
+        """Give the requests of each step that was asked and not yet told, the oldest first."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -90,11 +94,14 @@ def run_search(
     journal: Journal | None = None,
     on_step: Callable[[Step], None] | None = None,
     first_step: int = 0,
+    ahead: int = 0,
 ) -> list[Evaluation]:
     """Search until the budget is used up or the searcher has nothing left to ask.
 
-    All results of a step are told together, in the order in which they were asked, so that the
-    search is the same for any number of workers.
+    All results of a step are told together, in the order in which they were asked. With `ahead`
+    above 0 the searcher is asked for so many further steps before it is told the results of one, so
+    that a slow child holds nobody up. When it is asked depends on the number of steps told, never
+    on which child finishes first: the search is the same for any number of workers.
 
     Parameters
     ----------
@@ -115,6 +122,8 @@ def run_search(
         Called after each step, to checkpoint, to track, to show progress.
     first_step : int
         Number of the first step: not 0 in a search that goes on.
+    ahead : int
+        How many steps may be under way beside the oldest one.
 
     Returns
     -------
@@ -128,32 +137,68 @@ def run_search(
     """
     _check_budget(batch, steps, evaluations)
     results: list[Evaluation] = []
-    number = first_step
-    while (steps is None or number < steps) and (evaluations is None or len(results) < evaluations):
-        started = time.perf_counter()
-        left = batch if evaluations is None else min(batch, evaluations - len(results))
-        requests = searcher.ask(left)
-        if not requests:
-            break
-        answers = in_order(requests, engine.run(requests))
-        searcher.tell(answers)
-        wall_seconds = time.perf_counter() - started
-        step = Step(number, tuple(answers), dict(searcher.logs), wall_seconds)
-        results += answers
-        if journal is not None:
-            journal.append(step.to_dict())
-        if on_step is not None:
-            on_step(step)
-        number += 1
-    return results
+    under_way = deque(map(_UnderWay, searcher.open_steps()))
+    asked = sum(len(one.requests) for one in under_way)
+    number, started = first_step, time.perf_counter()
+    with contextlib.closing(engine.results()) as arriving:
+        for one in under_way:
+            engine.submit(one.requests)
+        while True:
+            while (
+                len(under_way) <= ahead
+                and (steps is None or number + len(under_way) < steps)
+                and (evaluations is None or asked < evaluations)
+            ):
+                left = batch if evaluations is None else min(batch, evaluations - asked)
+                requests = searcher.ask(left)
+                if not requests:
+                    break
+                engine.submit(requests)
+                under_way.append(_UnderWay(requests))
+                asked += len(requests)
+            if not under_way:
+                return results
+            while under_way[0].is_waiting:
+                arrived = next(arriving)
+                next(one for one in under_way if one.takes(arrived))
+            answers = under_way.popleft().answers()
+            searcher.tell(answers)
+            now = time.perf_counter()
+            step = Step(number, tuple(answers), dict(searcher.logs), now - started)
+            started = now
+            results += answers
+            number += 1
+            if journal is not None:
+                journal.append(step.to_dict())
+            if on_step is not None:
+                on_step(step)
 
 
-def in_order(requests: Sequence[Request], evaluations: Iterable[Evaluation]) -> list[Evaluation]:
-    """Put evaluations that came in any order into the order of their requests."""
-    answers: dict[Any, deque[Evaluation]] = defaultdict(deque)
-    for evaluation in evaluations:
-        answers[_asked(evaluation)].append(evaluation)
-    return [answers[_asked(request)].popleft() for request in requests]
+class _UnderWay:
+    """A step whose results are coming in, in any order."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self.requests = requests
+        self._missing = Counter(map(_asked, requests))
+        self._arrived: dict[Any, deque[Evaluation]] = defaultdict(deque)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a result is still to come."""
+        return self._missing.total() > 0
+
+    def takes(self, evaluation: Evaluation) -> bool:
+        """Take a result that this step waits for; say whether it does."""
+        asked = _asked(evaluation)
+        if not self._missing[asked]:
+            return False
+        self._missing[asked] -= 1
+        self._arrived[asked].append(evaluation)
+        return True
+
+    def answers(self) -> list[Evaluation]:
+        """Give the results in the order of the requests."""
+        return [self._arrived[_asked(request)].popleft() for request in self.requests]
 
 
 def _asked(one: Request | Evaluation) -> Any:
@@ -168,82 +213,3 @@ def _check_budget(batch: int, steps: int | None, evaluations: int | None) -> Non
     for name, value in (("batch", batch), ("steps", steps), ("evaluations", evaluations)):
         if value is not None and value < 1:
             raise RunError(f"search: found {name} = {value}, at least 1 is needed; ask for more")
-
-
-class Journal:
-    """A file of JSON lines, one for each step, each on the disk before the next step begins.
-
-    Parameters
-    ----------
-    path : path
-        Made where it is absent; its folder must exist.
-    keep_steps : int
-        Lines of later steps (number `keep_steps` and above) are dropped, and so is a line that a
-        crash cut short: a search that goes on from a checkpoint makes these steps again. 0 begins
-        anew.
-
-    Raises
-    ------
-    RunError
-        A line before the last is damaged.
-    """
-
-    def __init__(self, path: str | Path, keep_steps: int = 0) -> None:
-        path = Path(path)
-        kept = [step for step in read_journal(path) if step["step"] < keep_steps]
-        write_atomic(path, "".join(map(_line, kept)))
-        self._stream = path.open("ab")
-
-    def append(self, step: Mapping[str, Any]) -> None:
-        """Write one step; when this returns it is on the disk."""
-        self._stream.write(_line(step).encode())
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def read_journal(path: str | Path) -> list[dict[str, Any]]:
-    """Read the steps of a journal; a last line that a crash cut short is passed over.
-
-    Parameters
-    ----------
-    path : path
-        A journal; an absent one holds no steps.
-
-    Returns
-    -------
-    list of dict
-        As `Step.to_dict` gives them.
-
-    Raises
-    ------
-    RunError
-        A line before the last is not JSON.
-    """
-    path = Path(path)
-    if not path.exists():
-        return []
-    *lines, _unfinished = path.read_bytes().split(b"\n")
-    steps = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            steps.append(json.loads(line))
-        except ValueError as error:
-            raise RunError(
-                f"{path}:{number}: found a damaged line ({error}) where a step in JSON was needed; "
-                "remove the lines from there on and resume"
-            ) from error
-    return steps
-
-
-def _line(step: Mapping[str, Any]) -> str:
-    return json.dumps(step, allow_nan=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,7 @@ class RandomSearcher:
         self._rng = np.random.default_rng(seed)
         self._turn = 0  # index of the next task
         self._seen: dict[str, set[str]] = {task: set() for task in tasks}  # architecture keys
+        self._open: deque[list[Request]] = deque()
         self.logs: Mapping[str, float] = {}
 
     def ask(self, count: int, /) -> list[Request]:
@@ -74,6 +76,8 @@ class RandomSearcher:
             exhausted = 0
             self._seen[task].add(architecture.key)
             requests.append(Request(task, architecture, self._child_seed, self._fidelity))
+        if requests:
+            self._open.append(requests)
         return requests
 
     def _draw(self, seen: set[str]) -> Architecture | None:
@@ -95,6 +99,11 @@ class RandomSearcher:
 
     def tell(self, evaluations: Sequence[Evaluation], /) -> None:
         """Learn nothing."""
+        self._open.popleft()
+
+    def open_steps(self) -> list[list[Request]]:
+        """Give what was asked and not yet told, the oldest step first."""
+        return [list(step) for step in self._open]
 
     def state_dict(self) -> dict[str, Any]:
         """Give JSON values from which `load_state_dict` goes on."""
@@ -102,6 +111,7 @@ class RandomSearcher:
             "generator": self._rng.bit_generator.state,
             "turn": self._turn,
             "seen": {task: sorted(keys) for task, keys in self._seen.items()},
+            "open": [[request.to_dict() for request in step] for step in self._open],
         }
 
     def load_state_dict(self, state: Mapping[str, Any], /) -> None:
@@ -120,3 +130,4 @@ class RandomSearcher:
         self._rng.bit_generator.state = state["generator"]
         self._turn = state["turn"]
         self._seen = {task: set(keys) for task, keys in state["seen"].items()}
+        self._open = deque([Request.from_dict(one) for one in step] for step in state["open"])

@@ -1,19 +1,47 @@
-"""A run's folder: made once, resolved configuration written before the first step, never mixed with another's."""
+"""A run's folder: made once, resolved configuration written before the first step, held by one process at a time."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ambient.errors import RunError
-from ambient.files import write_atomic
+from ambient.files import (
+    PART,
+    disk_errors,
+    make_folder,
+    read_yaml,
+    remove_parts,
+    write_atomic,
+)
+from ambient.search.journal import read_whole_steps
 from ambient.version import __version__
 
-__all__ = ["CONFIGURATION", "check_run", "open_run", "read_configuration"]
+__all__ = [
+    "CHECKPOINTS",
+    "CONFIGURATION",
+    "JOURNAL",
+    "check_run",
+    "hold_run",
+    "open_run",
+    "read_configuration",
+]
 
 CONFIGURATION = "config.yaml"
+JOURNAL = "journal.jsonl"
+CHECKPOINTS = "checkpoints"
+STORE_PARTS = ".store.sqlite.*"  # of a store that was being made when its process was killed
+LOCK = ".lock"  # in the run's folder while a process works on it
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+_held: set[str] = set()  # the run folders that this process holds
 
 
 def check_run(folder: Path, resume: bool) -> bool:
@@ -32,6 +60,8 @@ def check_run(folder: Path, resume: bool) -> bool:
     if not folder.parent.is_dir():
         raise RunError(f"{folder}: the folder {folder.parent} does not exist; make it first")
     held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    # A process that was killed while it began a run leaves these.
+    held = [name for name in held if name != LOCK and not name.endswith(PART)]
     if CONFIGURATION in held:
         if not resume:
             raise RunError(
@@ -43,6 +73,125 @@ def check_run(folder: Path, resume: bool) -> bool:
             f"{folder}: found {held[0]!r} and no run in it, an absent or empty folder was needed; name another --output"
         )
     return False
+
+
+@contextlib.contextmanager
+def hold_run(
+    folder: Path, resume: bool, say: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Keep a run's folder to this process while it works on it, and make what it holds fit to go on from.
+
+    The lock is the system's (`flock` on `.lock` in the folder), so it ends with the process, however that ends.
+    Within one process it may be taken again. What a killed process left half-written is removed. Where the journal
+    lost steps that a checkpoint builds on, the checkpoint is set aside and the one before it is gone back to.
+
+    Parameters
+    ----------
+    folder : path
+        Absent or empty for a new run.
+    resume : bool
+        Whether a run that the folder holds is to go on.
+    say : callable, optional
+        Told in a sentence what was set aside, or that the file system cannot lock.
+
+    Raises
+    ------
+    RunError
+        As `check_run`; another process works on the run; or the journal lost more than any checkpoint can do without.
+    DiskError
+        The folder cannot be made or written.
+    """
+    folder, say = Path(folder), say or (lambda text: None)
+    name = os.path.realpath(folder)
+    if name in _held:
+        yield
+        return
+    check_run(folder, resume)
+    made = not folder.exists()
+    make_folder(folder)
+    try:
+        with _locked(folder, say):
+            # Again, now that no other process can begin or end a run here.
+            if check_run(folder, resume):
+                _make_agree(folder, say)
+            for place in (folder, folder / CHECKPOINTS, folder / "controller"):
+                remove_parts(place)
+            for part in folder.glob(STORE_PARTS):
+                part.unlink(missing_ok=True)
+            yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):  # holds a run, as a rule
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of a run's folder, and remove it at the end."""
+    name = os.path.realpath(folder)
+    lock = _lock(folder / LOCK, say)
+    _held.add(name)
+    try:
+        yield
+    finally:
+        _held.discard(name)
+        with contextlib.suppress(OSError):  # the folder may be gone, or not ours to write any more
+            (folder / LOCK).unlink()
+        os.close(lock)
+
+
+def _lock(path: Path, say: Callable[[str], None]) -> int:
+    """Lock a file, made where it is absent; give the descriptor that holds the lock."""
+    while True:
+        with disk_errors(path):
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in NO_LOCKS:
+                say(
+                    f"{path}: this file system knows no locks; see that no other process works on the run"
+                )
+                return lock
+            with os.fdopen(lock) as stream:
+                holder = stream.read(20).strip() or "unknown"
+            raise RunError(
+                f"{path.parent}: found another process (number {holder}) at work on this run, one at a time may be; "
+                "wait for its end, or name another --output"
+            ) from error
+        # The process that held it may have removed the file just before; then the lock is worth nothing.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(path)):
+                with contextlib.suppress(OSError):  # a full disk will be said of what matters more
+                    os.truncate(lock, 0)
+                    os.write(lock, f"{os.getpid()}\n".encode())
+                return lock
+        os.close(lock)
+
+
+def _make_agree(folder: Path, say: Callable[[str], None]) -> None:
+    """Set aside the checkpoints that build on steps which the journal has lost."""
+    from ambient.controller.checkpoint import checkpoint_steps, set_aside
+
+    steps, fault = read_whole_steps(folder / JOURNAL)
+    checkpoints = checkpoint_steps(folder / CHECKPOINTS)
+    lost = [step for step in checkpoints if step > len(steps)]
+    where = fault or f"{folder / JOURNAL}: found {len(steps)} steps"
+    if lost and len(lost) == len(checkpoints):
+        raise RunError(
+            f"{where}, but the oldest checkpoint builds on {min(lost)} steps; restore the journal, or begin the run "
+            f"anew with --store {folder / 'store.sqlite'}, which remembers its evaluations"
+        )
+    for step in lost:
+        set_aside(folder / CHECKPOINTS, step)
+    if lost:
+        say(f"{where}; went back to the checkpoint of step {checkpoints[len(lost)]}")
+    elif fault:
+        say(f"{fault}; its steps are made again")
+    elif not checkpoints and len(steps) > 1:  # a kill before the first checkpoint leaves one step
+        say(
+            f"{folder / CHECKPOINTS}: found no checkpoint; begins again, with what the store remembers"
+        )
 
 
 def open_run(
@@ -74,7 +223,7 @@ def open_run(
     folder = Path(folder)
     if check_run(folder, resume):
         _check_same(folder, read_configuration(folder), configuration, may_differ)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     text = yaml.safe_dump({"version": __version__, **configuration}, sort_keys=False)
     write_atomic(folder / CONFIGURATION, text)
     return folder
@@ -86,17 +235,14 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     Raises
     ------
     RunError
-        The folder is absent or holds no run.
+        The folder is absent or holds no run, or the file is damaged.
     """
     path = Path(folder) / CONFIGURATION
     if not path.is_file():
         raise RunError(
             f"{folder}: found no {CONFIGURATION}, so it is not a run's folder; name one that `ambient train` wrote"
         )
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
-        raise RunError(f"{path}: found no mapping of settings; restore the file")
-    return values
+    return read_yaml(path, "run's configuration", RunError)
 
 
 def _check_same(

@@ -1,6 +1,6 @@
 """Measure how well cheap fidelities rank architectures as a thorough training does, and its cost.
 
-    python benchmarks/fidelity/run.py --architectures 20
+    python benchmarks/fidelity/run.py --architectures 24
 
 trains each architecture on each task at each fidelity of `CANDIDATES` and at `full` with one
 member, the reference. Each evaluation is appended to evaluations.jsonl as soon as it is there, so
@@ -34,13 +34,16 @@ CORPUS = HERE.parent / "yeast" / "corpus.yaml"
 RECORDS = HERE / "evaluations.jsonl"
 TASKS = ("Sko1", "Bdf1", "H3")  # a small factor, a broad one, a histone; all are training tasks
 SEED = 0  # of the training of every child
+LEAST = 12  # architectures on a task, below which a rank correlation is not told
 OTHER_SEED = 1  # the reference once more: the agreement that chance leaves
 ARCHITECTURES_SEED = 11  # of the draw of the architectures
 
 REFERENCE = replace(FULL, name="full, one member", members=1)
 CANDIDATES = (
     SEARCH,
-    replace(SEARCH, name="search, 500 windows an epoch", windows_per_epoch=500),
+    replace(SEARCH, name="search, 600 windows an epoch", windows_per_epoch=600),
+    replace(SEARCH, name="search, 2,400 windows an epoch", windows_per_epoch=2400),
+    replace(SEARCH, name="search in float32", precision="float32"),
 )
 
 
@@ -49,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--architectures", type=int, default=20, help="drawn from ambient-10")
+    parser.add_argument("--architectures", type=int, default=24, help="drawn from ambient-10")
     parser.add_argument("--summary", action="store_true", help="train nothing")
     arguments = parser.parse_args()
     rng = np.random.default_rng(ARCHITECTURES_SEED)
@@ -85,11 +88,12 @@ def prepare() -> dict[str, TaskData]:
 def requests(
     architectures: list[Architecture],
 ) -> Iterator[tuple[str, Architecture, Fidelity, int]]:
-    """Go through everything, architecture by architecture, the second reference at the end."""
-    for architecture in architectures:
-        for task in TASKS:
-            for fidelity in (REFERENCE, *CANDIDATES):
-                yield task, architecture, fidelity, SEED
+    """Go through everything: what decides first, the second reference last."""
+    for candidates in ((REFERENCE, *CANDIDATES[:2]), CANDIDATES[2:]):
+        for architecture in architectures:
+            for task in TASKS:
+                for fidelity in candidates:
+                    yield task, architecture, fidelity, SEED
     for architecture in architectures:
         for task in TASKS:
             yield task, architecture, REFERENCE, OTHER_SEED
@@ -159,7 +163,7 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
             pairs = [
                 p for p in pairs if None not in (p[0]["validation_auroc"], p[1]["validation_auroc"])
             ]
-            if len(pairs) >= 5:
+            if len(pairs) >= LEAST:
                 entry["tasks"][task] = _agreement(pairs)
         if entry["tasks"]:
             for key in ("spearman", "spearman_test", "regret", "cpu_seconds"):

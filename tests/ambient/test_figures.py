@@ -18,8 +18,10 @@ from ambient.report.figures import (
     reward_gain_figure,
     task_reward_figure,
 )
-from ambient.report.heat_map import heat_map, standardise
+from ambient.report.heat_map import heat_map
 from ambient.report.logos import HEIGHT, information_bits, letter_outlines, logo
+from ambient.report.pca import component_caption, component_figure
+from ambient.report.standard import components, standardise, tree_of
 from ambient.report.summary import ComparedTask
 from descriptors.schema import DESCRIPTORS
 
@@ -90,13 +92,104 @@ def test_descriptors_are_standardised_after_the_logarithm_that_the_schema_asks_f
     assert list(standardise(described("phylop_mean", [0.3, 0.3]))[place]) == [0, 0]
 
 
-def test_a_missing_descriptor_is_marked_in_its_own_cell() -> None:
-    values = {d.name: 1.0 for d in DESCRIPTORS}
-    tasks = {"a": {"values": dict(values)}, "b": {"values": {**values, DESCRIPTORS[5].name: None}}}
-    cells, crosses = heat_map(tasks, ["a", "b"]).data
+def tasks_of(matrix: np.ndarray, categories: str) -> dict[str, dict[str, Any]]:
+    """Make tasks whose values from the seventh descriptor on are a matrix (tasks, 34)."""
+    made = {}
+    for name, category, row in zip("abcdefgh", categories, matrix, strict=False):
+        flags = [float(category == one) for one in "tpha"]
+        values = [*flags, 0.0, None if name == "b" else 0.0, *map(float, row)]
+        pairs = zip((d.name for d in DESCRIPTORS), values, strict=True)
+        made[name] = {"values": dict(pairs)}
+    return made
+
+
+@pytest.fixture
+def two_kinds() -> dict[str, dict[str, Any]]:
+    """Six tasks of two kinds that alternate."""
+    rng = np.random.default_rng(3)
+    kinds = np.abs(rng.normal(5, 1, (2, 34)))
+    return tasks_of(np.array([kinds[at % 2] + rng.random(34) / 9 for at in range(6)]), "tpthao")
+
+
+def test_a_missing_descriptor_is_marked_in_its_own_cell(
+    two_kinds: dict[str, dict[str, Any]],
+) -> None:
+    figure = heat_map(two_kinds)
+    cells, crosses = figure.data[:2]
+    place = list(figure.layout.xaxis.ticktext).index("b")
     assert len(cells.z) == 40
-    assert cells.z[5][1] is None
-    assert (list(crosses.x), list(crosses.y)) == ([1], [5])
+    assert cells.z[5][place] is None
+    assert (list(crosses.x), list(crosses.y)) == ([place], [5])
+
+
+def test_like_tasks_stand_side_by_side_under_their_tree_and_category(
+    two_kinds: dict[str, dict[str, Any]],
+) -> None:
+    figure = heat_map(two_kinds)
+    order = list(figure.layout.xaxis.ticktext)
+    assert {frozenset(order[:3]), frozenset(order[3:])} == {frozenset("ace"), frozenset("bdf")}
+    n_peaks = figure.data[0].text[6]
+    assert [text.split("<br>")[0] for text in n_peaks] == order
+    bars = {trace.name: list(trace.x) for trace in figure.data if trace.type == "bar"}
+    assert bars["tf"] == sorted(order.index(name) for name in "ac")
+    assert bars["other"] == [order.index("f")]
+    tree = next(trace for trace in figure.data if trace.yaxis == "y3")
+    assert len(tree.x) == 5 * 5  # five joints of four corners and a gap
+    tops = [max(y for y in tree.y[at : at + 4]) for at in range(0, 25, 5)]
+    assert max(tops) > 3 * sorted(tops)[-2]  # the two kinds join last and far up
+
+
+def test_one_task_and_none_have_a_tree_without_joints() -> None:
+    assert tree_of(np.zeros((40, 1))).order == (0,)
+    assert tree_of(np.zeros((40, 0))).joints == ()
+    assert len(heat_map({"a": {"values": {}}}).data[0].z) == 40
+
+
+def test_components_are_the_eigenvectors_of_the_covariance(
+    two_kinds: dict[str, dict[str, Any]],
+) -> None:
+    scores = standardise(two_kinds)
+    found = components(scores)
+    assert found is not None
+    matrix = np.nan_to_num(scores[4:].T)
+    values, axes = np.linalg.eigh(np.cov(matrix, rowvar=False))
+    assert found.explained == pytest.approx(values[::-1][:2] / values.sum())
+    expected = (matrix - matrix.mean(axis=0)) @ axes[:, ::-1][:, :2]
+    assert np.abs(found.places) == pytest.approx(np.abs(expected))
+    assert found.imputed == (0, 1, 0, 0, 0, 0)
+    # A component points to where its heaviest descriptor is larger.
+    assert found.leading[0][0].endswith("+")
+    name = found.leading[0][0].split()[0]
+    row = scores[[d.name for d in DESCRIPTORS].index(name)]
+    assert np.corrcoef(row, found.places[:, 0])[0, 1] > 0.9
+
+
+def test_the_assays_flags_move_no_task(two_kinds: dict[str, dict[str, Any]]) -> None:
+    before = components(standardise(two_kinds))
+    for task in two_kinds.values():
+        task["values"].update(is_tf=1.0, is_histone=0.0)
+    after = components(standardise(two_kinds))
+    assert before is not None
+    assert after is not None
+    assert np.array_equal(before.places, after.places)
+
+
+def test_a_point_shows_its_category_and_what_was_imputed(
+    two_kinds: dict[str, dict[str, Any]],
+) -> None:
+    traces = {trace.name: trace for trace in component_figure(two_kinds).data}
+    assert set(traces) == {"tf", "polymerase", "histone", "accessibility", "other"}
+    assert sorted(traces["tf"].text) == ["a", "c"]
+    assert traces["polymerase"].marker.color == ("#ffffff",)  # b: hollow
+    assert traces["tf"].marker.color[0] == traces["tf"].marker.line.color
+    assert "Empty symbols (1)" in component_caption(two_kinds)
+
+
+def test_two_tasks_or_equal_ones_have_no_components(two_kinds: dict[str, dict[str, Any]]) -> None:
+    assert component_figure(dict(list(two_kinds.items())[:2])) is None
+    alike = dict.fromkeys("xyz", two_kinds["a"])
+    assert component_figure(alike) is None
+    assert component_caption(alike) == ""
 
 
 def test_bits_agree_with_logomaker() -> None:

@@ -18,6 +18,7 @@ from ambient.evaluate import Store
 from ambient.report.run_folder import read_run
 from ambient.search import read_journal
 from ambient.search.joint import JointConfig, read_descriptors
+from ambient.search.loop import Step
 from ambient.version import __version__
 
 
@@ -108,3 +109,38 @@ def test_a_card_tells_how_the_controller_was_trained(run: Path) -> None:
     card = json.loads((run / "controller" / "card.json").read_text())
     assert card["training"]["steps"] == 3
     assert card["training"]["seed"] == 0
+
+
+@pytest.mark.parametrize("ends_after", [0, 2])
+def test_a_run_with_steps_ahead_goes_on_as_if_it_had_not_ended(
+    tmp_path: Path, ends_after: int
+) -> None:
+    class EndedError(Exception):
+        pass
+
+    def end(step: Step) -> None:
+        if step.number == ends_after:
+            raise EndedError
+
+    whole = train_small(tmp_path / "whole", 5, ahead=1)
+    with pytest.raises(EndedError):
+        train_small(tmp_path / "ended", 5, ahead=1, on_step=end)
+    resumed = train_small(tmp_path / "ended", 5, resume=True, ahead=1)
+    assert weights(resumed) == weights(whole)
+    plain = train_small(tmp_path / "plain", 5)
+    assert weights(plain) != weights(whole)
+    lines = [read_journal(tmp_path / name / "journal.jsonl") for name in ("whole", "ended")]
+    for step in (step for steps in lines for step in steps):
+        del step["wall_seconds"]
+    assert lines[0] == lines[1]
+
+
+def test_a_run_does_not_change_how_many_steps_it_looks_ahead(tmp_path: Path) -> None:
+    train_small(tmp_path / "run", 1, ahead=1)
+    with pytest.raises(RunError, match="ahead = 1"):
+        train_small(tmp_path / "run", 2, resume=True)
+
+
+def weights(controller: Controller) -> dict[str, list[float]]:
+    state = controller.policy.state_dict()
+    return {name: tensor.flatten().tolist() for name, tensor in state.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tiny_children import SPACE, TINY, pretend, request, tiny_task
 
 from ambient.errors import RunError
-from ambient.evaluate import Engine, Evaluation, InlineEngine, Request
-from ambient.search.loop import Journal, Step, read_journal, run_search
+from ambient.evaluate import Evaluation, InlineEngine, Request
+from ambient.search.journal import Journal, read_journal
+from ambient.search.loop import Step, run_search
 from ambient.search.random import RandomSearcher
 
 TASKS = {"tiny": tiny_task(), "other": tiny_task("other", seed=1)}
@@ -28,13 +29,24 @@ class Scripted:
         self.batches = list(batches)
         self.asked_for: list[int] = []
         self.told: list[list[Evaluation]] = []
+        self.events: list[str] = []
+        self.open: list[list[Request]] = []
         self.logs: Mapping[str, float] = {}
 
     def ask(self, count: int, /) -> list[Request]:
         self.asked_for.append(count)
-        return self.batches.pop(0)[:count] if self.batches else []
+        asked = self.batches.pop(0)[:count] if self.batches else []
+        if asked:
+            self.events.append("ask")
+            self.open.append(asked)
+        return asked
+
+    def open_steps(self) -> list[list[Request]]:
+        return list(self.open)
 
     def tell(self, evaluations: Sequence[Evaluation], /) -> None:
+        assert [one.request for one in evaluations] == self.open.pop(0)
+        self.events.append("tell")
         self.told.append(list(evaluations))
         self.logs = {"told": float(len(self.told))}
 
@@ -45,19 +57,15 @@ class Scripted:
         pass
 
 
-class Shuffling(Engine):
+class Shuffling(InlineEngine):
     """Gives results in a random order, as many workers would."""
 
     def __init__(self, seed: int) -> None:
-        self.inner, self.random = InlineEngine(TASKS, pretend), random.Random(seed)
+        super().__init__(TASKS, pretend)
+        self.random = random.Random(seed)
 
-    def task_hash(self, task: str) -> str:
-        return self.inner.task_hash(task)
-
-    def run(self, requests: Sequence[Request]) -> Iterator[Evaluation]:
-        answers = list(self.inner.run(requests))
-        self.random.shuffle(answers)
-        return iter(answers)
+    def submit(self, requests: Sequence[Request]) -> None:
+        super().submit(self.random.sample(requests, len(requests)))
 
 
 seeds = st.lists(st.integers(0, 3), min_size=1, max_size=8)
@@ -74,9 +82,60 @@ def test_results_are_told_in_the_order_of_asking_whatever_order_they_came_in(
     assert searcher.told == [results]
 
 
-def test_the_budget_of_evaluations_is_kept_to_the_last() -> None:
+class LateFirst(InlineEngine):
+    """Gives each result at once but the very first request's, which it keeps for the end."""
+
+    def __init__(self) -> None:
+        super().__init__(TASKS, pretend)
+        self.late: list[Evaluation] = []
+        self.given = 0
+
+    def _next(self) -> Evaluation | None:
+        arrived = super()._next()
+        if arrived is not None and arrived.seed == 0:
+            self.late.append(arrived)
+            arrived = super()._next()
+        if arrived is None and self.late:
+            return self.late.pop()
+        self.given += arrived is not None
+        return arrived
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_a_slow_child_holds_up_only_what_is_further_ahead(ahead: int) -> None:
+    steps = [[request(10 * step + place) for place in range(3)] for step in range(5)]
+    searcher, engine = Scripted(*steps), LateFirst()
+    given: list[int] = []
+    run_search(
+        searcher, engine, 3, steps=5, ahead=ahead, on_step=lambda _: given.append(engine.given)
+    )
+    assert given[0] == 3 * (ahead + 1) - 1  # all but the late one, when the first step ends
+    assert len(searcher.told) == 5
+
+
+@given(order=st.integers(), ahead=st.integers(0, 3))
+def test_what_is_asked_when_does_not_depend_on_who_finishes_first(order: int, ahead: int) -> None:
+    steps = [[request(seed) for seed in range(4)]] * 6  # the same requests in every step
+    searcher = Scripted(*steps)
+    results = run_search(searcher, Shuffling(order), batch=4, steps=6, ahead=ahead)
+    first, rest = ["ask"] * (ahead + 1), ["tell", "ask"] * (5 - ahead)
+    assert searcher.events == [*first, *rest, *["tell"] * (ahead + 1)]
+    assert [one.request for one in results] == [one for step in steps for one in step]
+
+
+def test_steps_that_were_open_are_evaluated_first_when_a_search_goes_on() -> None:
+    searcher = Scripted([request(3)], [request(4)])
+    searcher.open = [[request(1)], [request(2)]]
+    engine = InlineEngine(TASKS, pretend)
+    results = run_search(searcher, engine, batch=1, steps=9, first_step=6, ahead=1)
+    assert [one.seed for one in results] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_the_budget_of_evaluations_is_kept_to_the_last(ahead: int) -> None:
     searcher = Scripted(*[[request(seed) for seed in range(4)]] * 9)
-    results = run_search(searcher, InlineEngine(TASKS, pretend), batch=4, evaluations=10)
+    engine = InlineEngine(TASKS, pretend)
+    results = run_search(searcher, engine, batch=4, evaluations=10, ahead=ahead)
     assert len(results) == 10
     assert searcher.asked_for == [4, 4, 2]
 
@@ -128,46 +187,6 @@ def test_a_step_is_in_the_journal_when_on_step_is_called(tmp_path: Path) -> None
         )
     assert [step.number for step in seen] == [0, 1, 2]
     assert [step.failed for step in seen] == [0, 0, 0]
-
-
-def test_a_journal_cut_anywhere_reads_as_its_whole_steps_and_can_go_on(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    steps = [{"step": number, "text": "a\u2028b"} for number in range(3)]
-    with Journal(path) as journal:
-        for step in steps:
-            journal.append(step)
-    content = path.read_bytes()
-    assert content.count(b"\n") == 3
-    for length in range(len(content)):
-        path.write_bytes(content[:length])
-        whole = content[:length].count(b"\n")
-        assert read_journal(path) == steps[:whole]
-        with Journal(path, keep_steps=whole) as journal:
-            for step in steps[whole:]:
-                journal.append(step)
-        assert path.read_bytes() == content
-
-
-def test_a_journal_drops_the_steps_that_are_made_again(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    with Journal(path) as journal:
-        for number in range(5):
-            journal.append({"step": number})
-    with Journal(path, keep_steps=3):
-        assert [step["step"] for step in read_journal(path)] == [0, 1, 2]
-    with Journal(path):
-        assert read_journal(path) == []
-
-
-def test_a_damaged_line_inside_a_journal_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    path.write_bytes(b'{"step": 0}\n{"st\xff\n{"step": 2}\n')
-    with pytest.raises(RunError, match=r"journal\.jsonl:2: found a damaged line"):
-        read_journal(path)
-
-
-def test_an_absent_journal_holds_no_steps(tmp_path: Path) -> None:
-    assert read_journal(tmp_path / "absent") == []
 
 
 @given(seed=st.integers(0, 2**32), counts=st.lists(st.integers(1, 9), max_size=8))

@@ -52,6 +52,9 @@ def test_a_failing_child_gives_the_same_record_as_inline(pool: PoolEngine) -> No
         assert (answer.state, answer.reason) == (expected.state, expected.reason)
         assert answer.metrics == expected.metrics
         assert (answer.device, answer.host) == ("cpu", "")
+        if answer.seed == 100:
+            assert answer.details["traceback"].endswith("ValueError: the seed is ? 100")
+            assert "in break_as_told" in answer.details["traceback"]
 
 
 def test_a_dropped_run_leaves_no_result_to_the_next(pool: PoolEngine) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tiny_children import architectures, evaluation, request, tiny_task
 
 from ambient.evaluate import Evaluation, Request
+from ambient.evaluate.records import json_safe
 
 
 @given(seed=st.integers(0, 2**63 - 1), index=st.integers(0, 11), epochs=st.integers(1, 9))
@@ -42,7 +43,8 @@ def test_a_seed_that_the_store_cannot_hold_is_refused(seed: int) -> None:
     ("results", "message"),
     [
         ({"state": "half done"}, "half done"),
-        ({"state": "failed"}, "must say why"),
+        ({"state": "failed"}, "a failed evaluation must say why"),
+        ({"state": "stopped"}, "a stopped evaluation must say why"),
         ({"metrics": {"validation_auroc": float("nan")}}, "validation_auroc = nan"),
         ({"metrics": {"a": None, "b": float("inf")}}, "b = inf"),
     ],
@@ -67,3 +69,8 @@ def test_an_answer_keeps_the_results_and_takes_the_names_of_the_request() -> Non
 
 def test_a_tiny_task_depends_on_its_seed_alone() -> None:
     assert tiny_task("a", 1).hash == tiny_task("b", 1).hash != tiny_task("a", 2).hash
+
+
+def test_what_json_cannot_hold_becomes_null_in_details() -> None:
+    details = {"curve": (0.5, float("nan")), "inner": {"rate": float("inf")}, "count": 3}
+    assert json_safe(details) == {"curve": [0.5, None], "inner": {"rate": None}, "count": 3}

@@ -158,7 +158,7 @@ def test_nothing_is_loaded_from_elsewhere_and_plotly_is_there_once(run: Path, pa
 
 
 def test_every_figure_has_titled_axes_and_a_caption(page: Page) -> None:
-    assert len(page.figures) == 10
+    assert len(page.figures) == 11
     for figure in page.figures:
         assert figure["layout"]["xaxis"]["title"]["text"]
     assert page.captions == len(page.figures) + 12 * 3  # and three logos for each task

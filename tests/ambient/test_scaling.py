@@ -102,3 +102,19 @@ def test_descriptors_of_another_schema_are_refused_and_both_versions_named() -> 
     other = replace(scaler, schema_version=SCHEMA_VERSION + 6)
     with pytest.raises(RunError, match=f"version {SCHEMA_VERSION}, .* {SCHEMA_VERSION + 6}"):
         other.transform(described())
+
+
+def test_vectors_give_their_values_back() -> None:
+    tasks = [
+        described(n_peaks=1078.0, phylop_mean=-0.25, utr_distance_median_bp=0.0),
+        described(n_peaks=100.0, phylop_mean=None, utr_distance_median_bp=31.5),
+        described(n_peaks=5226.0, phylop_mean=0.5, utr_distance_median_bp=0.0),
+    ]
+    scaler = Scaler.fit(tasks)
+    restored = scaler.restore([scaler.transform(task) for task in tasks])
+    for name in NAMES:
+        expected = [task.values[name] for task in tasks]
+        assert [value is None for value in restored[name]] == [value is None for value in expected]
+        known = [value for value in restored[name] if value is not None]
+        assert known == pytest.approx([value for value in expected if value is not None], rel=1e-5)
+    assert restored["utr_distance_median_bp"][0] == 0  # and not 1e-8

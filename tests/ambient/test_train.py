@@ -149,6 +149,23 @@ def test_test_windows_influence_nothing_but_the_test_metrics():
         assert other.metrics["test_auroc"] != honest.metrics["test_auroc"]
 
 
+def test_the_record_tells_each_members_curve_restarts_and_size() -> None:
+    fidelity = replace(QUICK, epochs=4, keep_from=0.5, members=2, patience=9)
+    trained = train_child(planted_task(), Small(), fidelity, seed=0)
+    details = trained.details
+    assert [len(curve) for curve in details["curves"]] == [4, 4]
+    for member, curve in enumerate(details["curves"]):
+        assert curve[:2] == [None, None]
+        told = [
+            row["validation_auroc"]
+            for row in trained.history
+            if row["member"] == member and "validation_auroc" in row
+        ]
+        assert curve[2:] == [round(value, 4) for value in told]
+    assert details["restarts"] == 0
+    assert details["parameters"] == sum(part.numel() for part in trained.module.parameters())
+
+
 def noisy_task() -> TaskData:
     """A task whose labels say nothing, so that validation goes up and down."""
     task = planted_task()

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ambient.data.simulate import simulate_corpus
-
 TINY = """
 fidelity: {like: search, name: tiny, windows_per_epoch: 64, epochs: 2}
 controller: {tasks_per_step: 2, architectures_per_task: 2}
@@ -142,15 +140,3 @@ def test_report_writes_a_page(ambient: Callable, run: Path, tmp_path: Path) -> N
     answer = ambient("report", run, "--output", page)
     assert answer.code == 0, answer.err
     assert page.read_text().lower().startswith("<!doctype html>")
-
-
-def test_describe_writes_a_table_of_a_corpus(ambient: Callable, tmp_path: Path) -> None:
-    corpus = simulate_corpus(tmp_path / "corpus", tasks=2, genome_bp=50_000, seed=5)
-    table = tmp_path / "descriptors.tsv"
-    answer = ambient("describe", corpus, "--output", table)
-    assert answer.code == 0, answer.err
-    lines = [line.split("\t") for line in table.read_text().splitlines()]
-    assert lines[0][:3] == ["task", "category", "held_out"]
-    assert len(lines[0]) == 3 + 40
-    assert len(lines) == 1 + 2
-    assert {len(line) for line in lines} == {43}

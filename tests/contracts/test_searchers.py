@@ -82,6 +82,23 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened(
     assert asked(restored, 3) == asked(searcher, 3)
 
 
+def test_steps_may_be_asked_ahead_and_a_restored_state_knows_them(
+    make: Callable[[int], Searcher],
+) -> None:
+    searcher = make(6)
+    steps = [searcher.ask(5) for _ in range(3)]
+    assert searcher.open_steps() == steps
+    searcher.tell(evaluate(steps[0]))
+    restored = make(6)
+    restored.load_state_dict(copy.deepcopy(searcher.state_dict()))
+    for own in (searcher, restored):
+        assert own.open_steps() == steps[1:]
+        for step in steps[1:]:
+            own.tell(evaluate(step))
+        assert own.open_steps() == []
+    assert asked(restored, 2) == asked(searcher, 2)
+
+
 def test_it_lives_with_children_that_fail(make: Callable[[int], Searcher]) -> None:
     searcher = make(4)
     for _ in range(3):
@@ -99,5 +116,7 @@ def test_it_lives_with_children_that_fail(make: Callable[[int], Searcher]) -> No
 def test_the_loop_runs_it_for_as_many_evaluations_as_it_may(
     make: Callable[[int], Searcher],
 ) -> None:
-    results = run_search(make(5), InlineEngine(TASKS, pretend), batch=5, evaluations=13)
-    assert len(results) == 13
+    for ahead in (0, 2):
+        engine = InlineEngine(TASKS, pretend)
+        results = run_search(make(5), engine, batch=5, evaluations=13, ahead=ahead)
+        assert len(results) == 13

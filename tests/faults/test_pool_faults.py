@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from tiny_children import FOLDER, break_as_told, request, tiny_task
 
+from ambient.errors import RunError
 from ambient.evaluate import PoolEngine
 
 IMPORTS = os.pathsep.join(path for path in sys.path if path)  # what this process imports from
@@ -41,13 +43,13 @@ def test_killed_workers_are_replaced_and_a_request_is_tried_twice(
         assert (tmp_path / "killed-once").exists()
         assert [(answer.seed, answer.state) for answer in answers] == [
             (1, "done"),
-            (104, "done"),
             (2, "done"),
+            (104, "done"),  # memory may have been short, so that it is tried when nothing else runs
         ]
         (worker,) = pool._workers
         worker.process.kill()
         worker.process.join()
-        lost, other = pool.run([request(103), request(3)])
+        other, lost = pool.run([request(103), request(3)])
         assert worker not in pool._workers
     assert other.is_done
     assert lost.request == request(103)
@@ -55,6 +57,51 @@ def test_killed_workers_are_replaced_and_a_request_is_tried_twice(
     assert "WorkerLost: the worker process was ended by SIGKILL" in lost.reason
     assert "2 times" in lost.reason
     assert (lost.device, lost.host) == ("cpu", "here")
+
+
+def test_a_child_short_of_memory_is_tried_again_when_nothing_else_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    with PoolEngine(TASKS, 2, break_as_told) as pool:
+        answers = list(pool.run([request(seed) for seed in (109, 101, *range(6))]))
+    assert {answer.seed for answer in answers[-2:]} == {101, 109}
+    state = {answer.seed: (answer.state, answer.reason) for answer in answers}
+    assert state[109] == ("done", "")
+    assert state[101] == ("failed", "MemoryError: no room")
+
+
+def test_a_worker_that_hangs_is_ended_and_the_others_go_on() -> None:
+    with PoolEngine(TASKS, 2, break_as_told, child_minutes=0.05) as pool:
+        answers = {a.seed: a for a in pool.run([request(seed) for seed in (106, 1, 2, 3)])}
+        assert all(answers[seed].is_done for seed in (1, 2, 3))
+        assert all(worker.job is None for worker in pool._workers)
+    assert answers[106].state == "failed"
+    assert "ended since this child took more than 0.05 minutes, 2 times" in answers[106].reason
+
+
+def test_a_worker_that_writes_garbage_is_replaced() -> None:
+    with PoolEngine(TASKS, 2, break_as_told) as pool:
+        answers = {a.seed: a for a in pool.run([request(seed) for seed in (107, 108, 1)])}
+    assert answers[1].is_done
+    for seed in (107, 108):
+        assert answers[seed].reason == (
+            "WorkerLost: the worker process sent what is no result, 2 times"
+        )
+
+
+def test_a_full_temporary_folder_is_named_and_nothing_was_taken() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with PoolEngine(TASKS, 1, break_as_told) as pool:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            with pytest.raises(RunError, match=r"'tiny' could not be written.*set TMPDIR"):
+                pool.submit([request(1)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert list(pool._folder.iterdir()) == []
+        assert list(pool.results()) == []
+        assert [answer.is_done for answer in pool.run([request(1)])] == [True]
 
 
 class Running:

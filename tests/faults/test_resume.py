@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import small_run
 import torch
+from run_facts import facts, litter
 from small_run import train_small
 
 from ambient.errors import RunError
-from ambient.evaluate import Store
-from ambient.search import read_journal
+from ambient.files import DiskError
 
 STEPS = 4
 PROGRAM = small_run.__file__
@@ -27,24 +25,6 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     train_small(folder, STEPS)
     return folder
-
-
-def facts(run: Path) -> dict[str, Any]:
-    """Give all that must be the same, whatever happened on the way."""
-    with Store(run / "store.sqlite") as store:
-        rows = sorted((tuple(row.key), sorted(row.metrics.items())) for row in store.rows())
-    steps = read_journal(run / "journal.jsonl")
-    for step in steps:
-        del step["wall_seconds"]
-    last = max((run / "checkpoints").glob("*.safetensors"))
-    return {
-        "weights": (run / "controller" / "weights.safetensors").read_bytes(),
-        "card": json.loads((run / "controller" / "card.json").read_text()),
-        "optimiser and buffer": last.read_bytes(),
-        "state": json.loads(last.with_suffix(".json").read_text()),
-        "store": rows,
-        "journal": steps,
-    }
 
 
 def kill_after(folder: Path, lines: int, resume: bool = False) -> list[str]:
@@ -66,21 +46,10 @@ def kill_after(folder: Path, lines: int, resume: bool = False) -> list[str]:
     return heard
 
 
-@pytest.mark.parametrize("lines", [1, 4, 5, 8])
-def test_a_killed_run_resumes_to_the_same_end(
-    tmp_path: Path, uninterrupted: Path, lines: int
-) -> None:
-    run = tmp_path / "run"
-    heard = kill_after(run, lines)
-    assert any("evaluation" in line for line in heard)
-    train_small(run, STEPS, resume=True)
-    assert facts(run) == facts(uninterrupted)
-
-
 def test_a_run_killed_twice_resumes_to_the_same_end(tmp_path: Path, uninterrupted: Path) -> None:
     run = tmp_path / "run"
-    kill_after(run, 3)
-    kill_after(run, 4, resume=True)
+    heard = [*kill_after(run, 3), *kill_after(run, 4, resume=True)]
+    assert any("evaluation" in line for line in heard)
     train_small(run, STEPS, resume=True)
     assert facts(run) == facts(uninterrupted)
 
@@ -106,15 +75,35 @@ def test_the_end_does_not_depend_on_the_number_of_threads(
         torch.set_num_threads(threads)
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_said(tmp_path: Path, uninterrupted: Path) -> None:
+def test_a_run_that_was_moved_goes_on_where_it_is(tmp_path: Path, uninterrupted: Path) -> None:
+    train_small(tmp_path / "run", 3)
+    (tmp_path / "elsewhere").mkdir()
+    moved = (tmp_path / "run").rename(tmp_path / "elsewhere" / "run")
+    train_small(moved, STEPS, resume=True)
+    assert facts(moved) == facts(uninterrupted)
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+
+
+def test_a_folder_that_vanishes_in_the_middle_is_missed_and_not_made_anew(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    train_small(run, 3)
-    newest = max((run / "checkpoints").glob("*.safetensors"))
-    content = bytearray(newest.read_bytes())
-    content[len(content) // 2] ^= 1
-    newest.write_bytes(content)
+    with pytest.raises(DiskError, match=r'run/.*found "No such file .*; put its folder back'):
+        train_small(run, STEPS, on_step=lambda step: run.rename(tmp_path / "away"))
+    assert [path.name for path in tmp_path.iterdir()] == ["away"]
+    assert litter(tmp_path / "away") == [".lock"]  # out of reach
+    (tmp_path / "away").rename(run)
     train_small(run, STEPS, resume=True)
-    assert facts(run)["weights"] == facts(uninterrupted)["weights"]
+    assert litter(run) == []
+
+
+def test_a_damaged_configuration_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train_small(run, 1)
+    text = (run / "config.yaml").read_text()
+    for damaged in (text[: len(text) // 2], "", "a: [", "\x00"):
+        (run / "config.yaml").write_text(damaged)
+        with pytest.raises(RunError, match=str(run)):
+            train_small(run, 2, resume=True)
+        assert (run / "config.yaml").read_text() == damaged
 
 
 def test_a_run_is_not_resumed_with_other_constants(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """A joint training of seconds over tiny tasks; also a program that the tests of faults start and kill.
 
-python small_run.py FOLDER STEPS [--resume] prints a line for each evaluation and each step that is on the disk.
+python small_run.py FOLDER STEPS [--resume] [--pool] prints a line for each evaluation and each step that is on the
+disk; --pool trains in two worker processes.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,8 @@ from ambient.data.task import TaskData
 from ambient.evaluate import Store
 from ambient.search.ambient import AmbientConfig
 from ambient.search.joint import JointConfig, train_jointly
+from ambient.search.loop import Step
+from ambient.search.run_folder import hold_run
 from descriptors import Descriptors
 from descriptors.schema import NAMES, SCHEMA_VERSION
 
@@ -48,27 +52,39 @@ def make_tasks() -> dict[str, TaskData]:
 
 
 def train_small(
-    folder: Path, steps: int = 4, resume: bool = False, talk: bool = False, **changes: object
+    folder: Path,
+    steps: int = 4,
+    resume: bool = False,
+    on_step: Callable[[Step], None] | None = None,
+    said: list[str] | None = None,
+    **changes: object,
 ) -> Controller:
-    """Train a controller over three tiny tasks."""
+    """Train a controller over three tiny tasks; what a user would be told is added to `said`."""
+    say = [] if said is None else said
     config = JointConfig(
         steps=steps,
         fidelity=TINY,
         controller=AmbientConfig(tasks_per_step=2, architectures_per_task=2),
-        engine="inline",
-        **changes,  # type: ignore[arg-type]
+        **{"engine": "inline", **changes},  # type: ignore[arg-type]
     )
     names = (*LEARNING, *HELD_OUT)
-    return train_jointly(
-        folder,
-        make_corpus(),
-        SPACE,
-        make_tasks(),
-        {name: make_descriptors(name) for name in names},
-        config,
-        resume,
-        on_step=(lambda step: print(f"step {step.number}", flush=True)) if talk else None,
-    )
+    with hold_run(folder, resume, say.append):
+        return train_jointly(
+            folder,
+            make_corpus(),
+            SPACE,
+            make_tasks(),
+            {name: make_descriptors(name) for name in names},
+            config,
+            resume,
+            on_step,
+            say.append,
+        )
+
+
+def tell(step: Step) -> None:
+    """Say that a step is on the disk."""
+    print(f"step {step.number}", flush=True)
 
 
 if __name__ == "__main__":
@@ -81,4 +97,5 @@ if __name__ == "__main__":
         return changed
 
     Store.put = put_and_tell  # type: ignore[method-assign]
-    train_small(Path(sys.argv[1]), int(sys.argv[2]), "--resume" in sys.argv, talk=True)
+    pool = {"engine": "pool", "workers": 2} if "--pool" in sys.argv else {}
+    train_small(Path(sys.argv[1]), int(sys.argv[2]), "--resume" in sys.argv, tell, **pool)

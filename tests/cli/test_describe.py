@@ -1,0 +1,165 @@
+"""`ambient describe` as a user calls it: JSON, TSV, page, and the table that explains."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ambient.controller.card import Controller
+from ambient.data.table import read_table
+from descriptors import Descriptors, pipeline
+from descriptors.motifs import find_motifs
+from descriptors.schema import NAMES
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for one motif of one length only."""
+    few = partial(find_motifs, lengths=(6,), motifs_per_length=1)
+    monkeypatch.setattr(pipeline, "find_motifs", few)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("described")
+
+
+@pytest.fixture
+def table(ambient: Callable, corpus: Path, folder: Path) -> Path:
+    """The corpus's table, made once."""
+    path = folder / "corpus.tsv"
+    if not path.exists():
+        arguments = ["describe", corpus, "--output", path, "--workers", 1, "--cache", folder]
+        answer = ambient(*arguments, "--page", folder / "corpus.html")
+        assert answer.code == 0, answer.err
+        assert "describing: 4 of 4" in answer.err
+        assert re.search(r"left out of the peaks: [\d,]+ on a chromosome", answer.err)
+        assert f"wrote {path}" in answer.out
+        assert "corpus.html" in answer.out
+    return path
+
+
+def test_a_corpus_becomes_a_tidy_table(table: Path) -> None:
+    lines = [line.split("\t") for line in table.read_text().splitlines()]
+    assert lines[0] == ["task", "category", "held_out", *NAMES]
+    assert len(lines) == 1 + 4
+    assert {len(line) for line in lines} == {43}
+    assert [line[2] for line in lines[1:]] == ["false", "false", "false", "true"]
+    place = lines[0].index("motif8_strand_bias_max")
+    assert {line[place] for line in lines[1:]} == {""}  # not looked for here
+    assert "None" not in table.read_text()
+
+
+def test_the_page_of_a_corpus_holds_figures_tables_and_sources(table: Path, folder: Path) -> None:
+    page = (folder / "corpus.html").read_text()
+    figures = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    assert len(figures) == 2
+    heat_map, plane = map(json.loads, figures)
+    assert len(heat_map["data"][0]["z"]) == 40
+    tasks = {line.split("\t")[0] for line in table.read_text().splitlines()[1:]}
+    assert {name for trace in plane["data"] for name in trace["text"]} == tasks
+    assert "1 task of them is held out" in page
+    assert "on a chromosome that was not asked for" in page
+    assert "genome.fa" in page
+
+
+def test_the_second_time_it_is_remembered(
+    ambient: Callable, corpus: Path, table: Path, folder: Path
+) -> None:
+    made = {path: path.stat().st_mtime_ns for path in (folder / "descriptors").iterdir()}
+    assert len(made) == 4
+    answer = ambient("describe", corpus, "--cache", folder, "--workers", 1)
+    assert answer.code == 0
+    assert answer.out == table.read_text()
+    assert {path: path.stat().st_mtime_ns for path in (folder / "descriptors").iterdir()} == made
+
+
+def test_a_corpus_is_explained_by_its_quantiles(
+    ambient: Callable, corpus: Path, table: Path, folder: Path
+) -> None:
+    answer = ambient("describe", corpus, "--cache", folder, "--workers", 1, "--explain")
+    assert answer.code == 0, answer.err
+    row = next(line for line in answer.out.splitlines() if line.split()[:1] == ["n_peaks"])
+    peaks = sorted(value for value in read_table(table)["n_peaks"] if value is not None)
+    cells = row.split()
+    assert (cells[1], cells[5]) == (f"{peaks[0]:.0f}", f"{peaks[-1]:.0f}")
+    assert row.rstrip().endswith("number of peaks")
+    for name in NAMES:
+        assert re.search(rf"^ {name} ", answer.out, re.MULTILINE)
+
+
+@pytest.fixture
+def one(ambient: Callable, corpus: Path, folder: Path) -> Path:
+    """The descriptors of one data set, made once, with the table that explains them beside."""
+    path = folder / "one.json"
+    if not path.exists():
+        peaks = sorted((corpus.parent / "peaks").iterdir())[0]
+        arguments = ["describe", peaks, "--genome", corpus.parent / "genome.fa", "--category", "tf"]
+        answer = ambient(*arguments, "--output", path, "--explain")
+        assert answer.code == 0, answer.err
+        assert f"wrote {path}" in answer.err
+        assert "missing: pass --annotation" in answer.out
+    return path
+
+
+def test_the_numbers_do_not_depend_on_the_explanation(
+    ambient: Callable, corpus: Path, one: Path
+) -> None:
+    peaks = sorted((corpus.parent / "peaks").iterdir())[0]
+    answer = ambient("describe", peaks, "--genome", corpus.parent / "genome.fa", "--category", "tf")
+    assert answer.out == one.read_text()
+    assert Descriptors.load(one).sources["peaks"]["chromosomes"] is None
+
+
+def test_a_data_set_is_placed_among_the_tasks_of_a_table(
+    ambient: Callable, one: Path, table: Path, tmp_path: Path
+) -> None:
+    content = json.loads(one.read_text())
+    content["values"]["n_peaks"] = 1e9
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(content))
+    answer = ambient("describe", changed, "--explain", "--against", table)
+    assert answer.code == 0, answer.err
+    row = next(line for line in answer.out.splitlines() if line.split()[:1] == ["n_peaks"])
+    assert "above all 4" in row
+    assert "Outside the range of the tasks" in answer.out
+    assert re.search(r"is_tf +yes +as 2 of 4", answer.out)
+    assert "All chromosomes count here" in answer.out
+
+
+def test_a_data_set_is_placed_among_the_tasks_of_a_controller(
+    ambient: Callable, one: Path, small_run: Path
+) -> None:
+    tasks = len(Controller.load(small_run).tasks)
+    answer = ambient("describe", one, "--explain", "--against", small_run)
+    assert answer.code == 0, answer.err
+    assert f"among {tasks}" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ONE", "--against", "TABLE"], "without --explain"),
+        (["ONE", "--explain", "--against", "ONE"], 'no column "is_tf"'),
+        (["ONE", "--explain", "--against", "nothing"], "no such folder or name"),
+        (["ONE", "--explain", "--against", "absent.tsv"], "absent.tsv: the table cannot be read"),
+        (["ONE", "--genome", "TABLE"], "which are finished"),
+        (["ONE", "--page", "x.html"], "--page was given"),
+        (["ONE", "--workers", "2"], "--workers was given"),
+        (["CORPUS", "--explain", "--against", "TABLE"], "--against was given with the corpus"),
+        (["CORPUS", "--category", "tf"], "--category was given with the corpus"),
+        (["CORPUS", "--page", "nowhere/x.html"], "nowhere does not exist"),
+    ],
+)
+def test_what_does_not_go_together_is_a_users_mistake(
+    ambient: Callable, corpus: Path, one: Path, table: Path, arguments: list[str], said: str
+) -> None:
+    places = {"ONE": one, "TABLE": table, "CORPUS": corpus}
+    answer = ambient("describe", *(places.get(word, word) for word in arguments))
+    assert answer.code == 2
+    assert said in answer.err
