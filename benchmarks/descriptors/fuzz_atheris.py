@@ -49,7 +49,7 @@ class Fuzzing:
     """Counts executions and findings of one run."""
 
     def __init__(self, folder: Path, seconds: int) -> None:
-        self.path = folder / "input"
+        self.folder = folder
         self.seconds = seconds
         self.begun = time.monotonic()
         self.executions = dict.fromkeys(NAMES, 0)
@@ -58,9 +58,10 @@ class Fuzzing:
     def one(self, data: bytes) -> None:
         """Try one input."""
         name = NAMES[(data[0] if data else 0) % len(NAMES)]
-        self.path.write_bytes(data[1:])
+        path = self.folder / name  # a name may say what the columns are: narrowPeak
+        path.write_bytes(data[1:])
         try:
-            CHECKS[name](self.path)
+            CHECKS[name](path)
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"

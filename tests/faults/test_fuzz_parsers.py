@@ -37,7 +37,7 @@ def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_valid_file_is_read_whole_and_right(
     tmp_path: Path, name: str, data: st.DataObject
 ) -> None:
-    path = tmp_path / "input"
+    path = tmp_path / name
     path.write_bytes(data.draw(files_of(FORMATS[name].lines, FORMATS[name].has_headers)))
     assert CHECKS[name](path), "a valid file was refused"
 
@@ -48,7 +48,7 @@ def test_a_valid_file_is_read_whole_and_right(
 def test_a_damaged_file_is_read_right_or_refused(
     tmp_path: Path, name: str, data: st.DataObject
 ) -> None:
-    path = tmp_path / "input"
+    path = tmp_path / name
     path.write_bytes(data.draw(damaged_files_of(FORMATS[name].lines)))
     CHECKS[name](path)
 
@@ -57,6 +57,6 @@ def test_a_damaged_file_is_read_right_or_refused(
 @fixed(cases=10)
 @given(content=any_bytes())
 def test_any_bytes_are_read_right_or_refused(tmp_path: Path, name: str, content: bytes) -> None:
-    path = tmp_path / "input"
+    path = tmp_path / name
     path.write_bytes(content)
     CHECKS[name](path)

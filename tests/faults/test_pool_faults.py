@@ -20,10 +20,12 @@ IMPORTS = os.pathsep.join(path for path in sys.path if path)  # what this proces
 TASKS = {"tiny": tiny_task()}
 
 SCRIPT = """
-import sys, tempfile
+import signal, sys, tempfile
 from tiny_children import request, tell_and_wait, tiny_task
 from ambient.evaluate import PoolEngine
 if __name__ == "__main__":
+    # What a shell starts in the background ignores interrupts, and so does what that starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with PoolEngine({"tiny": tiny_task()}, 1, tell_and_wait) as pool:
             print(pool._folder, flush=True)

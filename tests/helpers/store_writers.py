@@ -47,6 +47,8 @@ def main(path: Path, writers: int, rows: int, killed: int, seed: int) -> None:
         if process == 0:
             own = ROOM * rows if writer in doomed else rows
             write(path, writer, own, ROOM * rows, writing, seed)
+            while writer in doomed:  # one that was faster than its killer waits for it
+                signal.pause()
             os._exit(0)
         os.close(writing)
         pipes.append(os.fdopen(reading))
