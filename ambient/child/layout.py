@@ -2,8 +2,8 @@
 
 On CPU torch's one-dimensional convolutions and poolings turn their input round and back again; the
 two-dimensional ones read channels-last memory as it lies, and over sequences of height one they
-compute the same numbers in half the time (benchmarks/throughput). Modules stay plain: only the
-order in which their numbers lie is decided here.
+compute the same numbers sooner (benchmarks/throughput). Modules stay plain: only the order in
+which their numbers lie is decided here.
 """
 
 from __future__ import annotations

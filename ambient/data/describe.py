@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -158,9 +159,7 @@ def _describe_many(
             yield name, _describe_one(arguments)
         return
     context = multiprocessing.get_context("spawn")
-    # An interrupt reaches this process alone, which lets the workers end what they are at.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(workers, context, signal.signal, ignore) as executor:
+    with ProcessPoolExecutor(workers, context, _begin_worker) as executor:
         names = {
             executor.submit(_describe_one, arguments): name for name, arguments in missing.items()
         }
@@ -174,6 +173,20 @@ def _describe_many(
             ) from error
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    # An interrupt is for the parent to answer, which lets the workers end what they are at.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Wait for the end of the parent, which a killed one cannot announce; then end at once."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
 
 
 def _describe_one(arguments: Mapping[str, Any]) -> Descriptors:

@@ -60,7 +60,12 @@ def main() -> None:
         print(json.dumps(STEPS[arguments.step](arguments.rows)))
         return
     CACHE.mkdir(exist_ok=True)
-    steps = {name: run(name, arguments.rows) for name in STEPS}
+    kept = big(arguments.rows).with_suffix(".json")  # so that a run that broke off goes on
+    steps = json.loads(kept.read_text()) if kept.exists() else {}
+    for name in STEPS:
+        if name not in steps:
+            steps[name] = run(name, arguments.rows)
+            write_json_atomic(kept, steps)
     about = {
         "rows": arguments.rows,
         "cores": len(os.sched_getaffinity(0)),
@@ -70,6 +75,7 @@ def main() -> None:
     write_json_atomic(HERE / "store.json", {**about, "steps": steps})
     write_atomic(HERE / "store.md", table(about, steps))
     print(table(about, steps))
+    write_json_atomic(kept, {"build": steps["build"]})
 
 
 def run(step: str, rows: int) -> dict[str, Any]:
@@ -98,9 +104,6 @@ def timed(work: Callable[[], Any]) -> dict[str, float]:
 def build(rows: int) -> dict[str, Any]:
     """Make the store, past `Store.put`, which has a step of its own."""
     path = big(rows)
-    record = path.with_suffix(".json")
-    if path.exists() and record.exists():
-        return dict(json.loads(record.read_text()))  # as it was made
     part = CACHE / "building.sqlite"
     part.unlink(missing_ok=True)
     with Store(part) as store:
@@ -122,9 +125,7 @@ def build(rows: int) -> dict[str, Any]:
 
         found = timed(write)
     part.rename(path)
-    found["bytes"] = path.stat().st_size
-    write_json_atomic(record, found)
-    return found
+    return {**found, "bytes": path.stat().st_size}
 
 
 def put(rows: int) -> dict[str, Any]:

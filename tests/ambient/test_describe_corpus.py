@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -212,3 +214,33 @@ def test_a_file_that_changed_between_two_calls_is_read_again(path: Path) -> None
     after = describe_corpus(read_corpus(path), workers=1)["T0"]
     name = "exon_distance_variance_bp2"
     assert before.values[name] != after.values[name]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from ambient.data.corpus import read_corpus
+from ambient.data.describe import describe_corpus
+if __name__ == "__main__":
+    corpus, cache = read_corpus(sys.argv[1]), Path(sys.argv[2])
+    describe_corpus(corpus, cache=cache, workers=2, on_done=lambda name: print(name, flush=True))
+"""
+
+
+def test_a_killed_run_leaves_no_worker_and_goes_on_where_it_ended(tmp_path: Path) -> None:
+    path = write_corpus(tmp_path / "corpus", 6)
+    script, cache = tmp_path / "script.py", tmp_path / "cache"
+    script.write_text(KILLED)
+    # The workers hold the same pipe: it ends when the last of them has.
+    with subprocess.Popen(
+        [sys.executable, script, path, cache], stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        first = run.stdout.readline().strip()
+        run.kill()
+        run.communicate(timeout=60)
+    made = {file.name: file.stat().st_mtime_ns for file in cache.glob("*.json")}
+    assert any(name.startswith(f"{first}-") for name in made)
+    described = describe_corpus(read_corpus(path), cache=cache, workers=1)
+    assert len(described) == len(list(cache.glob("*.json"))) == 6
+    assert {name: (cache / name).stat().st_mtime_ns for name in made} == made
