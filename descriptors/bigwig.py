@@ -109,7 +109,11 @@ def _read(path: str, intervals: dict[str, list[list[int]]]) -> dict[str, Any]:
         with pyBigWig.open(path) as bigwig:
             if not bigwig.isBigWig():
                 return {"wrong": "a bigBed file"}
-            return _sums(bigwig, intervals)
+            sums = _sums(bigwig, intervals)
+            claimed = bigwig.header()["nBasesCovered"]
+            if claimed and sums["bases"] and not sums["scored"] and not _has_scores(bigwig):
+                return {"wrong": f"a summary of {claimed:,} bases with a score and no such base"}
+            return sums
     except (RuntimeError, ValueError, OverflowError, MemoryError, SystemError) as error:
         # What pyBigWig raises for a broken file depends on where it is broken.
         return {"wrong": f"a file that cannot be read as bigWig ({error})"}
@@ -135,6 +139,19 @@ def _sums(bigwig: Any, intervals: dict[str, list[list[int]]]) -> dict[str, Any]:
             total += float((values[counted] * depth[counted]).sum())
             scored += int(depth[counted].sum())
     return {"sizes": sizes, "total": total, "scored": scored, "bases": bases}
+
+
+def _has_scores(bigwig: Any) -> bool:
+    """Whether any base of any chromosome has a score: a file whose header is damaged may hide them all."""
+    import numpy as np
+
+    for chromosome, size in bigwig.chroms().items():
+        for first in range(0, int(size), _PIECE_BP):
+            _begin_read()
+            values = _values(bigwig, chromosome, first, min(first + _PIECE_BP, int(size)))
+            if np.isfinite(values).any():
+                return True
+    return False
 
 
 def _pieces(starts: np.ndarray, ends: np.ndarray) -> list[tuple[int, int]]:

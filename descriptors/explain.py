@@ -11,11 +11,12 @@ import numpy as np
 from descriptors.record import Descriptors
 from descriptors.schema import DESCRIPTORS, Descriptor
 
-__all__ = ["Explained", "Place", "explain", "left_out", "origins", "place_among"]
+__all__ = ["ROLES", "Explained", "Place", "explain", "left_out", "origins", "place_among"]
+
+# Sources whose names are those of options, in words; the names of the others are words.
+ROLES = {"exclude": "excluded regions"}
 
 _CLOSE = 1e-5  # relative: a controller keeps its tasks' values to six digits
-
-
 # What the motif finder counts, in words.
 _COUNTED = {
     "without_known_bases": "peaks without a known base",
@@ -116,7 +117,7 @@ def origins(described: Descriptors) -> dict[str, str]:
         "peaks": _peaks(sources.get("peaks")),
         "location": _location(sources.get("annotation")),
         "conservation": "; ".join(tracks),
-        "motifs": _motifs(sources.get("motifs")),
+        "motifs": _motifs(sources.get("motifs"), described.motif_finder),
     }
 
 
@@ -135,13 +136,14 @@ def _share(source: Mapping[str, Any]) -> str:
 
 
 def _factor(source: Mapping[str, Any] | None, described: Descriptors) -> str:
-    known = described.values["has_bzip_maf"] is not None
+    if described.values["is_histone"] or described.values["is_accessibility"]:
+        return "0, since an assay of this category has no factor"
     if source is None:
-        return "no factor is assayed" if known else "missing: pass --factor"
-    listed = "" if source.get("listed") else ", which does not list it"
-    if not known:
-        listed += ": pass --interpro"
-    return f"{source.get('factor')} in {source.get('name')}{listed}"
+        return "missing: pass --factor" if described.values["has_bzip_maf"] is None else "unknown"
+    told = f"{source.get('factor')} in {source.get('name')}"
+    if source.get("listed"):
+        return told
+    return f"missing: no {told}; name it as that does, or list it in a table for --interpro"
 
 
 def _peaks(source: Mapping[str, Any] | None) -> str:
@@ -154,12 +156,12 @@ def _peaks(source: Mapping[str, Any] | None) -> str:
     return f"{said}, all chromosomes"
 
 
-def _motifs(source: Mapping[str, Any] | None) -> str:
+def _motifs(source: Mapping[str, Any] | None, finder: str | None) -> str:
     if source is None:
         return "unknown"
     if source.get("finder") == "homer":
         return f"HOMER's {source.get('name')}: {_count(source.get('motifs'))} motifs"
-    finder = "the built-in finder" if source.get("finder") == "built-in" else source.get("finder")
+    finder = finder or f"the {source.get('finder', 'unknown')} finder"
     return (
         f"{finder}: {_count(source.get('motifs'))} motifs in {_count(source.get('foreground'))} "
         f"windows, against {_count(source.get('background'))} of the background"
@@ -195,9 +197,13 @@ def left_out(described: Descriptors) -> list[str]:
             ]
         elif unmatched:
             said.append(f"{_count(unmatched)} peaks on chromosomes that it lacks")
+        if source.get("scored_share") == 0:
+            said.append("all bases of the peaks, none of which has a score")
         said += [
             f"{_count(source[key])} {what}" for key, what in _COUNTED.items() if source.get(key)
         ]
         if said:
-            lines.append(f"{role} ({source.get('name', 'built-in')}): " + "; ".join(said))
+            lines.append(
+                f"{ROLES.get(role, role)} ({source.get('name', 'built-in')}): " + "; ".join(said)
+            )
     return lines

@@ -33,6 +33,7 @@ FILE_PATTERNS = (
     r"homerMotifs\.all\.motifs",
     r"motif\d+\.motif",
 )
+_AS_HOMER = "give motifs as HOMER 2 writes them, or use the built-in finder"
 RESULTS = "homerResults"  # the folder in a result folder that holds motif1.motif, motif2.motif, ...
 
 
@@ -129,7 +130,7 @@ def parse_motifs(lines: Iterable[str], where: str) -> list[Motif]:
             blocks.append((number, line, []))
         elif not blocks:
             raise InputError(
-                f'{where}:{number}: found "{line[:40]}" before the first motif; needed a line ">..."'
+                f'{where}:{number}: found "{line[:40]}" before the first motif; needed a line ">..."; {_AS_HOMER}'
             )
         else:
             blocks[-1][2].append(_row(line, f"{where}:{number}"))
@@ -142,12 +143,13 @@ def _row(line: str, where: str) -> list[float]:
     fields = line.split()
     if len(fields) != 4 or not all(re.fullmatch(NUMBER, field) for field in fields):
         raise InputError(
-            f'{where}: found "{line[:60]}"; needed four probabilities, of A, C, G and T'
+            f'{where}: found "{line[:60]}"; needed four probabilities, of A, C, G and T; {_AS_HOMER}'
         )
     row = [float(field) for field in fields]
     if min(row) < 0 or abs(sum(row) - 1) > ROW_SUM_TOLERANCE:
         raise InputError(
-            f"{where}: the probabilities add up to {sum(row):.3f}; needed four, none negative, that add up to 1"
+            f"{where}: the probabilities add up to {sum(row):.3f}; needed four, none negative, that add "
+            f"up to 1; {_AS_HOMER}"
         )
     return row
 
@@ -157,16 +159,17 @@ def _motif(header: str, rows: list[list[float]], where: str) -> Motif:
     if len(fields) < 6:
         raise InputError(
             f"{where}: the header has {len(fields)} columns; needed consensus, name, threshold, ln p, 0, and the "
-            "counts, with tabs between them"
+            f"counts, with tabs between them; {_AS_HOMER}"
         )
     if not 0 < len(rows) <= LONGEST_MOTIF:
         raise InputError(
-            f"{where}: the motif has {len(rows)} rows; needed 1 to {LONGEST_MOTIF}, one for each position"
+            f"{where}: the motif has {len(rows)} rows; needed 1 to {LONGEST_MOTIF}, one for each "
+            f"position; {_AS_HOMER}"
         )
     numbers = []
     for text, what in ((fields[2], "detection threshold"), (fields[3], "ln p-value")):
         if not re.fullmatch(NUMBER, text.strip()) or not np.isfinite(float(text)):
-            raise InputError(f'{where}: the {what} is "{text[:40]}"; needed a number')
+            raise InputError(f'{where}: the {what} is "{text[:40]}"; needed a number; {_AS_HOMER}')
         numbers.append(float(text))
     counts = ",".join(fields[5:])
     found = {"T": TARGETS.search(counts), "B": FOUND.search(counts)}
@@ -175,12 +178,12 @@ def _motif(header: str, rows: list[list[float]], where: str) -> Motif:
     for name, match in found.items():
         if match is None:
             raise InputError(
-                f"{where}: the header has no readable {name}:; needed T:, B:, StrandBias: and Multiplicity:, "
-                "which HOMER 2 writes for motifs that it found"
+                f'{where}: the header has no readable "{name}:"; needed T:, B:, StrandBias: and Multiplicity:, '
+                f"which HOMER 2 writes for motifs that it found; {_AS_HOMER}"
             )
         values[name] = tuple(float(group) for group in match.groups())
         if not all(np.isfinite(values[name])):
-            raise InputError(f"{where}: {name}: is not a finite number; needed one")
+            raise InputError(f"{where}: {name}: is not a finite number; needed one; {_AS_HOMER}")
     return Motif(
         name=fields[1],
         consensus=fields[0],

@@ -16,6 +16,7 @@ from descriptors.sources import Source, sha256_of
 
 __all__ = [
     "COLUMNS",
+    "NOT_IN_GENOME",
     "Peaks",
     "overlaps",
     "read_intervals",
@@ -140,13 +141,15 @@ def read_intervals(
     Raises
     ------
     InputError
-        A row or the file is wrong, as for `read_peaks`; or no row lies on the genome.
+        A row or the file is wrong, as for `read_peaks`; no row lies on the genome; or one begins past
+        the end of its chromosome.
     """
-    rows = read_bed(Path(path))[["chromosome", "start", "end"]].reset_index(drop=True)
+    rows = read_bed(Path(path))[["chromosome", "start", "end"]]
     rows["chromosome"] = _respelled(rows["chromosome"], rename_chromosomes, genome)
     if genome is not None:
         check_chromosomes(rows["chromosome"], genome, str(path), "regions")
-    return rows.astype({"chromosome": object})
+        _check_starts(rows, genome, Path(path))
+    return rows.astype({"chromosome": object}).reset_index(drop=True)
 
 
 def read_labelled_windows(
@@ -273,9 +276,27 @@ def _check_asked(chromosomes: Sequence[str], genome: Genome | None) -> None:
             )
 
 
-def _check_ends(rows: pd.DataFrame, genome: Genome, path: Path) -> None:
+def _sizes(rows: pd.DataFrame, genome: Genome, unknown: int) -> np.ndarray:
     names = rows["chromosome"].cat
-    sizes = np.array([genome.sizes.get(name, 0) for name in names.categories])[names.codes]
+    return np.array([genome.sizes.get(name, unknown) for name in names.categories])[names.codes]
+
+
+def _check_starts(rows: pd.DataFrame, genome: Genome, path: Path) -> None:
+    # Regions may end past the end, as bins of a whole width do, but none begins there.
+    sizes = _sizes(rows, genome, np.iinfo(np.int64).max)
+    past = rows["start"].to_numpy() >= sizes
+    if past.any():
+        at = int(np.argmax(past))
+        row = rows.iloc[at]
+        raise InputError(
+            f"{path}:{rows.index[at]}: the start {row['start']} is past the end of "
+            f"{row['chromosome']} in {genome.name} ({sizes[at]} bp), so the file looks like one of "
+            "another assembly; name that of the genome, or correct the row"
+        )
+
+
+def _check_ends(rows: pd.DataFrame, genome: Genome, path: Path) -> None:
+    sizes = _sizes(rows, genome, 0)
     past = rows["end"].to_numpy() > sizes
     if not past.any():
         return
@@ -283,12 +304,12 @@ def _check_ends(rows: pd.DataFrame, genome: Genome, path: Path) -> None:
     row = rows.iloc[at]
     many = count >= 10 or count > 0.01 * len(rows)
     advice = (
-        f"as do {count:,} of {len(rows):,} rows, so the file looks like one of another assembly; "
+        f", as do {count:,} of {len(rows):,} rows, so the file looks like one of another assembly; "
         "name the genome that it was made on"
         if many and count > 1
-        else "correct the row, or name the genome that the file was made on"
+        else "; correct the row, or name the genome that the file was made on"
     )
     raise InputError(
         f"{path}:{rows.index[at]}: the end {row['end']} is past the end of {row['chromosome']} in "
-        f"{genome.name} ({sizes[at]} bp), {advice}"
+        f"{genome.name} ({sizes[at]} bp){advice}"
     )

@@ -31,7 +31,7 @@ from descriptors.motifs import (
     find_motifs,
     motif_descriptors,
 )
-from descriptors.peaks import read_intervals, read_peaks, widen_points
+from descriptors.peaks import NOT_IN_GENOME, read_intervals, read_peaks, widen_points
 from descriptors.proteins import assay_flags, domain_flags, read_domains
 from descriptors.record import Descriptors
 from descriptors.schema import NAMES, SCHEMA_VERSION
@@ -91,7 +91,8 @@ def describe(
     category : str, optional
         tf, polymerase, histone, accessibility or other.
     factor : str, optional
-        Gene symbol of what was assayed, looked up in `interpro` and the shipped table.
+        Gene symbol of what was assayed, looked up in `interpro` and the shipped table; a UniProt
+        accession where `interpro` lists those.
     exclude : path, optional
         BED of regions; peaks that overlap one are left out, and no background is drawn there.
     chromosomes : sequence of str, optional
@@ -99,7 +100,8 @@ def describe(
     rename_chromosomes : "strip-chr" or "add-chr", optional
         Respells names that the genome does not have, in every file.
     interpro : path, optional
-        Table with the columns factor and interpro; it overrules the shipped one.
+        Table with the columns factor and interpro, or InterPro's `protein2ipr.dat.gz`; it overrules
+        the shipped one.
     name : str, optional
         Name of the task; default: the peak file's, without its endings.
     point_window_bp : int
@@ -137,7 +139,9 @@ def describe(
     avoid = None
     if exclude is not None:
         avoid = read_intervals(exclude, opened, rename_chromosomes)
-        regions = Source(Path(exclude).name, sha256_of(exclude), len(avoid))
+        known = int(avoid["chromosome"].isin(opened.sizes).sum())
+        unknown = {NOT_IN_GENOME: len(avoid) - known}
+        regions = Source(Path(exclude).name, sha256_of(exclude), known, unknown)
         found.sources["exclude"] = regions.to_dict()
     _describe_peaks(found, table)
     if annotation is not None:
@@ -169,9 +173,11 @@ def _describe_factor(
     found: _Found, factor: str | None, category: str | None, interpro: str | Path | None
 ) -> None:
     domains, source = read_domains()
-    if interpro is not None:
-        own, source = read_domains(interpro, factor or "")
-        domains = {**domains, **own}
+    if interpro is not None and factor is not None:
+        own, own_source = read_domains(interpro, factor)
+        # The source is the table that lists the factor: the user's, or else the shipped one.
+        if own or factor.strip().upper() not in domains:
+            domains, source = {**domains, **own}, own_source
     found.numbers.update(domain_flags(factor, category, domains))
     if factor is not None:
         is_listed = factor.strip().upper() in domains

@@ -20,8 +20,6 @@ DOMAINS: Mapping[str, str] = {
 }
 SHIPPED = Path(__file__).with_name("factors.tsv")
 
-OTHER_FACTOR = "of another factor"
-
 _COLUMNS = "2 columns (factor, interpro)"
 _ACCESSION = re.compile("IPR[0-9]+")
 
@@ -74,7 +72,7 @@ def read_domains(
         Factor, or UniProt accession, in upper case -> its InterPro accessions; a listed factor may
         have none.
     source : Source
-        Counts the rows of other factors where one was asked for.
+        Counts all rows of the table, whatever factor they are of.
 
     Raises
     ------
@@ -82,24 +80,13 @@ def read_domains(
         The file cannot be read, lacks a column, or names an accession that InterPro could not have.
     """
     path = SHIPPED if path is None else Path(path)
-    head = next(read_rows(path, range(64), 2, _COLUMNS, block_bytes=1 << 14), None)
-    if head is None:
-        raise InputError(f"{path}: found no rows, {_COLUMNS} were needed; name a table of domains")
-    header = [str(name).strip().lower() for name in head.iloc[0]]
-    columns, first = (0, 1), 0
-    if not _ACCESSION.fullmatch(header[1].upper()):
-        for name in ("factor", "interpro"):
-            if name not in header:
-                raise InputError(
-                    f'{path}:{head.index[0]}: found no column "{name}" among {", ".join(header)}; '
-                    "name the two columns factor and interpro in the first row, or give a table "
-                    "with UniProt accessions in column 1 and InterPro accessions in column 2"
-                )
-        columns, first = (header.index("factor"), header.index("interpro")), int(head.index[0])
+    columns, first = _columns_of(path)
+    needed = max(columns) + 1
+    what = _COLUMNS if needed == 2 else f"{needed} columns, as the first row names them,"
     wanted = None if factor is None else factor.strip().upper()
     domains: dict[str, set[str]] = {}
-    total = used = 0
-    for rows in read_rows(path, columns, 2, _COLUMNS, labels=columns):
+    total = 0
+    for rows in read_rows(path, columns, needed, what, labels=columns):
         rows = rows[rows.index > first]
         total += len(rows)
         if wanted is not None:
@@ -107,7 +94,6 @@ def read_domains(
             rows = rows[
                 rows[columns[0]].isin([name for name in names if name.strip().upper() == wanted])
             ]
-        used += len(rows)
         # Most rows name a factor and a domain that another row names too.
         for line, name, text in rows.drop_duplicates().astype(object).itertuples(name=None):
             domains.setdefault(name.strip().upper(), set()).update(
@@ -115,8 +101,26 @@ def read_domains(
             )
     return (
         {name: frozenset(found) for name, found in domains.items()},
-        Source(path.name, sha256_of(path), used, {OTHER_FACTOR: total - used}),
+        Source(path.name, sha256_of(path), total),
     )
+
+
+def _columns_of(path: Path) -> tuple[tuple[int, int], int]:
+    """Give the columns of factor and accession, and the line that names them; 0 where none does."""
+    head = next(read_rows(path, range(64), 2, _COLUMNS, block_bytes=1 << 14), None)
+    if head is None:
+        raise InputError(f"{path}: found no rows, {_COLUMNS} were needed; name a table of domains")
+    header = [str(name).strip().lower() for name in head.iloc[0]]
+    if _ACCESSION.fullmatch(header[1].upper()):
+        return (0, 1), 0
+    for name in ("factor", "interpro"):
+        if name not in header:
+            raise InputError(
+                f'{path}:{head.index[0]}: found no column "{name}" among {", ".join(header)}; '
+                "name the two columns factor and interpro in the first row, or give a table "
+                "with UniProt accessions in column 1 and InterPro accessions in column 2"
+            )
+    return (header.index("factor"), header.index("interpro")), int(head.index[0])
 
 
 def _accessions(text: str, where: str) -> list[str]:

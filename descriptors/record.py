@@ -22,6 +22,7 @@ from descriptors.schema import NAMES, SCHEMA_VERSION
 __all__ = ["Descriptors"]
 
 _KEYS = ("schema_version", "task", "values", "sources", "motifs")
+_HOMER = ("homer", "homer2")  # its files were read, or it was run
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,20 @@ class Descriptors:
             In the schema's order and units; NaN where missing.
         """
         return np.array([_number(self.values[name]) for name in NAMES], dtype=np.float64)
+
+    @property
+    def motif_finder(self) -> str | None:
+        """Name what found the motifs, with its revision; None where that is not recorded.
+
+        The motif values of two finders, or of two revisions of one, agree only in part.
+        """
+        source = self.sources.get("motifs", {})
+        finder, revision = source.get("finder"), source.get("revision")
+        if finder in _HOMER:
+            return "HOMER"
+        if finder == "built-in" and isinstance(revision, int):
+            return f"the built-in finder, revision {revision}"
+        return None
 
     def to_json(self) -> str:
         """Give the descriptors as indented JSON; equal descriptors give equal text."""
@@ -88,7 +103,9 @@ class Descriptors:
         for key in content:
             if key not in _KEYS:
                 near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.0)[0]
-                raise InputError(f'{where}: found the unknown key "{key}", the nearest is "{near}"')
+                raise InputError(
+                    f'{where}: found the unknown key "{key}", the nearest is "{near}"; correct it'
+                )
         values = _checked_values(content["values"], where)
         try:
             motifs = tuple(_motif_from_dict(motif) for motif in content.get("motifs", []))
@@ -122,7 +139,7 @@ class Descriptors:
         except OSError as error:
             reason = error.strerror or error
             raise InputError(
-                f"{path}: the descriptors cannot be written there ({reason})"
+                f"{path}: the descriptors cannot be written there ({reason}); name another file"
             ) from error
         finally:
             with contextlib.suppress(OSError):
@@ -157,7 +174,7 @@ def _checked_values(values: dict[str, Any], where: str) -> dict[str, float | Non
         if name not in NAMES:
             near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
             raise InputError(
-                f'{where}: found the unknown descriptor "{name}", the nearest is "{near}"'
+                f'{where}: found the unknown descriptor "{name}", the nearest is "{near}"; correct it'
             )
     checked: dict[str, float | None] = {}
     for name in NAMES:

@@ -115,7 +115,11 @@ def read_rows(
             # A GFF3 file may go on with sequences, which are no rows.
             sequences = np.flatnonzero(chunk[0] == "##FASTA")
             rows = _without_headers(chunk[: sequences[0]] if len(sequences) else chunk, block)
-            _check_widths(rows, width, needed, lacking, path, what)
+            if len(narrow := _narrow(rows, needed)):
+                at = narrow[0]
+                cells = _lines(block)[at - chunk.index[0]].split(None if by_spaces else "\t")
+                raise _too_narrow(path, at, [*cells, ""].index(""), what)
+            _check_widths(rows, width, lacking, path)
             if len(rows):
                 rows = rows[wanted]
                 yield rows if 0 in labels or 0 not in wanted else rows.astype({0: object})
@@ -123,15 +127,18 @@ def read_rows(
                 return
 
 
-def _check_widths(
-    rows: pd.DataFrame, width: int, needed: int, lacking: Sequence[int], path: Path, what: str
-) -> None:
-    if rows[needed - 1].dtype not in (np.int64, np.float64):
-        narrow = (rows[needed - 1] == "").to_numpy()
-        if narrow.any():
-            at = int(np.argmax(narrow))
-            found = int((rows.iloc[at] != "").to_numpy().sum())
-            raise _too_narrow(path, int(rows.index[at]), found, what)
+def _narrow(rows: pd.DataFrame, needed: int) -> list[int]:
+    """Give the lines of the rows whose last needed column is empty or not there."""
+    if rows[needed - 1].dtype in (np.int64, np.float64):
+        return []
+    return [int(line) for line in rows.index[(rows[needed - 1] == "").to_numpy()]]
+
+
+def _lines(block: bytes) -> list[str]:
+    return re.split("\r\n|\r|\n", block.decode("utf-8", "replace"))
+
+
+def _check_widths(rows: pd.DataFrame, width: int, lacking: Sequence[int], path: Path) -> None:
     for column in lacking:
         wide = (rows[column] != "").to_numpy()
         if wide.any():
@@ -214,9 +221,9 @@ def _without_headers(chunk: pd.DataFrame, block: bytes) -> pd.DataFrame:
     empty = kept & np.array([not str(name).strip() for name in names], dtype=bool)[codes]
     if empty.any():
         # Columns that are not read may hold something, which makes the line a row, if a wrong one.
-        lines = re.split(rb"\r\n|\r|\n", block)
+        lines = _lines(block)
         at = np.flatnonzero(empty)
-        kept[at] = [bool(lines[row].decode("utf-8", "replace").strip()) for row in at]
+        kept[at] = [bool(lines[row].strip()) for row in at]
     return chunk if kept.all() else chunk[kept]
 
 

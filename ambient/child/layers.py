@@ -23,9 +23,11 @@ class Exponential(nn.Module):
     networks with exponential activations" (2021).
     """
 
+    held_at = 10.0
+
     def forward(self, x: Tensor) -> Tensor:
         """Map any shape to the same shape, values in (0, exp(10)]."""
-        return torch.exp(x.clamp(max=10.0))
+        return torch.exp(x.clamp(max=self.held_at))
 
 
 class GlobalMax(nn.Module):
@@ -89,18 +91,15 @@ class BothStrands(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, 4, length) to (batch, filters, length)."""
-        padding = (self.span + 1) // 2
-        scores = functional.conv1d(x, self.both(), padding=padding, dilation=self.dilation)
-        return self.stronger(scores, x.shape[2])
-
-    def both(self) -> Tensor:
-        """Give the filters and their reverse complements, (2 * filters, 4, kernel)."""
-        return torch.cat([self.weight, self.weight.flip(1, 2)])
-
-    def stronger(self, scores: Tensor, length: int) -> Tensor:
-        """Map the scores of both strands, padded alike, to (batch, filters, length)."""
-        forward, reverse = scores.chunk(2, dim=1)
-        # An even span pads both sides alike; an odd one leaves a position over, which the forward
-        # strand drops at its left and the reverse strand at its right: they mirror each other.
-        strongest = torch.maximum(forward[:, :, -length:], reverse[:, :, :length])
+        # Where an odd span pads one side by one more, it is the other side for the reverse strand:
+        # the two mirror each other.
+        less, more = self.span // 2, self.span - self.span // 2
+        forward, reverse = (
+            functional.conv1d(functional.pad(x, padding), filters, dilation=self.dilation)
+            for padding, filters in (
+                ((less, more), self.weight),
+                ((more, less), self.weight.flip(1, 2)),
+            )
+        )
+        strongest = torch.maximum(forward, reverse)
         return strongest if self.bias is None else strongest + self.bias[:, None]

@@ -8,6 +8,7 @@ which their numbers lie is decided here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,7 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ambient.child.layers import BothStrands, GlobalAverage, GlobalMax
+from ambient.child.layers import (
+    AttentionPooling,
+    BothStrands,
+    Exponential,
+    GlobalAverage,
+    GlobalMax,
+)
 
 __all__ = ["forward"]
 
@@ -61,13 +68,76 @@ def _convolution(part: nn.Conv1d, x: Tensor) -> Tensor:
 
 
 def _both_strands(part: BothStrands, x: Tensor) -> Tensor:
-    scores = functional.conv2d(
-        x.unsqueeze(2),
-        part.both().unsqueeze(2),
-        padding=(0, (part.span + 1) // 2),
-        dilation=(1, part.dilation),
+    less, more = part.span // 2, part.span - part.span // 2
+    positions = x.transpose(1, 2)
+    # Padded before and not cut after, so that no gradient has to be laid out anew.
+    forward, reverse = (
+        functional.conv2d(
+            functional.pad(positions, (0, 0, *padding)).transpose(1, 2).unsqueeze(2),
+            filters.unsqueeze(2),
+            dilation=(1, part.dilation),
+        ).squeeze(2)
+        for padding, filters in (
+            ((less, more), part.weight),
+            ((more, less), part.weight.flip(1, 2)),
+        )
     )
-    return part.stronger(scores.squeeze(2), x.shape[2])
+    strongest = cast(Tensor, _Stronger.apply(forward, reverse))
+    return strongest if part.bias is None else strongest + part.bias[:, None]
+
+
+class _Stronger(torch.autograd.Function):
+    """torch.maximum; where both are equal, the first one gets the gradient.
+
+    torch.maximum gives each half of it there, and takes six passes over memory for that.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, one: Tensor, other: Tensor) -> Tensor:
+        """Map two tensors of one shape to the larger numbers."""
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(one >= other)
+        return torch.maximum(one, other)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        """Hand each gradient to the tensor that it came from."""
+        (gradient,) = gradients
+        (is_first,) = ctx.saved_tensors
+        first = gradient * is_first
+        return first, gradient - first
+
+
+def _exponential(part: Exponential, x: Tensor) -> Tensor:
+    return cast(Tensor, _HeldExponential.apply(x))
+
+
+class _HeldExponential(torch.autograd.Function):
+    """As `Exponential`; its gradient is its value, and none where it is held."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Map any shape to the same shape."""
+        y = x.clamp(max=Exponential.held_at).exp_()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Give the gradient of the input."""
+        (y,) = ctx.saved_tensors
+        found = gradients[0] * y
+        most = float(y.max())
+        if most >= math.exp(Exponential.held_at) * (1 - torch.finfo(y.dtype).eps):
+            found.masked_fill_(y >= most, 0.0)
+        return found
+
+
+def _attention(part: AttentionPooling, x: Tensor) -> Tensor:
+    positions = x.transpose(1, 2)
+    scores = functional.linear(positions, part.score.weight[:, :, 0], part.score.bias)
+    weights = torch.softmax(scores, dim=1)
+    return torch.bmm(weights.transpose(1, 2).to(x.dtype), positions).squeeze(1)
 
 
 def _normalisation(part: nn.BatchNorm1d, x: Tensor) -> Tensor:
@@ -118,7 +188,9 @@ def _dropout(part: nn.Dropout, x: Tensor) -> Tensor:
 _FORMS: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
     nn.ConstantPad1d: _padding,
     nn.Conv1d: _convolution,
+    AttentionPooling: _attention,
     BothStrands: _both_strands,
+    Exponential: _exponential,
     nn.BatchNorm1d: _normalisation,
     nn.MaxPool1d: _max_pooling,
     nn.AvgPool1d: _average_pooling,

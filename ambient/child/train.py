@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
@@ -19,6 +19,14 @@ from ambient.child.fidelity import Fidelity
 from ambient.child.layout import forward
 from ambient.child.metrics import mean_over_outputs
 from ambient.child.seeding import enriched_filters, first_filters, seed_first_filters
+from ambient.child.stopping import (
+    CURVE_DIGITS,
+    DEAD_AUROC,
+    Rung,
+    StoppedEarlyError,
+    check_rungs,
+    missed,
+)
 from ambient.child.threads import one_thread
 from ambient.child.trained import TrainedChild, autocast, logits_of_rows, predict
 from ambient.errors import RunError
@@ -34,7 +42,6 @@ _WARM_UP_START = 0.04  # the schedule starts at this share of its peak
 _GRADIENT_NORM = 5.0  # longer gradients are cut to this length
 _RESTARTS = 3  # a dead network is begun again so often, at _GENTLER times the rate
 _GENTLER = 0.3
-_DEAD_AUROC = 0.502  # a best validation AUROC at or below this is that of a dead network
 _DEAD_SPREAD = 1e-4  # logits that differ by no more than this are constant
 
 
@@ -51,6 +58,7 @@ class _Plan:
     fidelity: Fidelity
     learning_rate: float
     weight_decay: float
+    rungs: Mapping[int, Rung]  # by their epochs
 
 
 def train_child(
@@ -59,6 +67,7 @@ def train_child(
     fidelity: Fidelity,
     seed: int,
     device: str = "cpu",
+    rungs: Sequence[Rung] = (),
 ) -> TrainedChild:
     """Train an architecture on a task.
 
@@ -68,13 +77,18 @@ def train_child(
         Test labels are read once, after the last step, and influence nothing.
     architecture : Architecture
         Its ``window_bp``, where set, overrides the task's; its ``recipe`` may hold
-        ``learning_rate`` and ``weight_decay``, which override the fidelity's.
+        ``learning_rate`` and ``weight_decay``, which override the fidelity's, and
+        ``learning_rate_factor``, which multiplies the rate.
     fidelity : Fidelity
         How thoroughly to train.
     seed : int
         Fixes initial weights, order, augmentation and dropout; on CPU every bit of the result.
     device : str
         As torch spells it.
+    rungs : sequence of Rung
+        Where to give the child up early. One that passes them all ends with the same bits as
+        without them; one that is given up has only the validation AUROC of then. They count in the
+        first attempt, and a network that looks dead passes: it is begun again later.
 
     Returns
     -------
@@ -83,8 +97,8 @@ def train_child(
     Raises
     ------
     RunError
-        The training split lacks a class, the recipe has an unknown key, or a member diverged to NaN
-        after every restart.
+        A rung cannot be judged (`check_rungs`), the training split lacks a class, the recipe has an
+        unknown key, or a member diverged to NaN after every restart.
 
     Notes
     -----
@@ -97,12 +111,23 @@ def train_child(
     where = torch.device(device)
     windows = Windows(task, window_bp, fidelity.shift_bp, where)
     _check_classes(task, windows)
-    plan = _Plan(windows, architecture, fidelity, **_recipe(architecture, fidelity))
+    check_rungs(rungs, fidelity)
+    plan = _Plan(
+        windows,
+        architecture,
+        fidelity,
+        **_recipe(architecture, fidelity),
+        rungs={rung.epoch: rung for rung in rungs},
+    )
     trained = TrainedChild(architecture, fidelity, seed, window_bp, windows.outputs)
     with _own_randomness(where):
         find_filters = cache(partial(_find_filters, windows))
         for member in range(fidelity.members):
             trained.members.append(_train_member(plan, trained, member, find_filters))
+        if trained.stopped:
+            there = trained.history[-1]["validation_auroc"]
+            trained.metrics["validation_auroc"] = round(there, CURVE_DIGITS)
+            return trained
         for word, split in (("validation", _VALIDATION), ("test", _TEST)):
             rows = windows.rows(split)
             scores = logits_of_rows(trained.members, windows, rows, fidelity)
@@ -113,7 +138,11 @@ def train_child(
 
 
 def _recipe(architecture: Architecture, fidelity: Fidelity) -> dict[str, float]:
-    recipe = {"learning_rate": fidelity.learning_rate, "weight_decay": fidelity.weight_decay}
+    recipe = {
+        "learning_rate": fidelity.learning_rate,
+        "learning_rate_factor": 1.0,
+        "weight_decay": fidelity.weight_decay,
+    }
     for key, value in dict(architecture.recipe).items():
         if key not in recipe:
             raise RunError(
@@ -121,6 +150,7 @@ def _recipe(architecture: Architecture, fidelity: Fidelity) -> dict[str, float]:
                 f"{', '.join(recipe)}; correct the search space"
             )
         recipe[key] = float(value)
+    recipe["learning_rate"] *= recipe.pop("learning_rate_factor")
     return recipe
 
 
@@ -178,7 +208,7 @@ def _train_member(
         module.to(plan.windows.device)
         rows_before = len(trained.history)
         try:
-            _fit(module, plan, trained.history, rng, rate, attempt == _RESTARTS)
+            _fit(module, plan, trained.history, rng, rate, attempt)
         except _DeadNetworkError as reason:
             if attempt == _RESTARTS:
                 raise RunError(
@@ -187,6 +217,9 @@ def _train_member(
                 ) from reason
             trained.restarts += 1
             rate *= _GENTLER
+        except StoppedEarlyError as reason:
+            trained.stopped = str(reason)
+            break
         else:
             break
         finally:
@@ -202,7 +235,7 @@ def _fit(
     history: list[dict[str, float]],
     rng: np.random.Generator,
     rate: float,
-    is_last: bool,
+    attempt: int,
 ) -> None:
     """Train a network in place and leave its best weights in it.
 
@@ -211,7 +244,10 @@ def _fit(
     _DeadNetworkError
         The loss or a logit is not finite; or, unless it is the last attempt, the predictions are
         constant or no better than chance.
+    StoppedEarlyError
+        It missed a rung.
     """
+    is_first, is_last = attempt == 0, attempt == _RESTARTS
     windows, fidelity = plan.windows, plan.fidelity
     groups = _parameter_groups(module, plan.weight_decay)
     optimiser = torch.optim.AdamW(groups, lr=rate, fused=True)
@@ -233,25 +269,33 @@ def _fit(
         history.append({"epoch": epoch + 1, "loss": loss, "learning_rate": rate})
         if not math.isfinite(loss):
             raise _DeadNetworkError("its loss is not finite")
-        if epoch + 1 <= fidelity.keep_from * fidelity.epochs:
+        rung = plan.rungs.get(epoch + 1)
+        is_kept = epoch + 1 > fidelity.keep_from * fidelity.epochs
+        if not is_kept and rung is None:
             continue
         scores = logits_of_rows([module], windows, judged, fidelity)
         reached = mean_over_outputs("auroc", windows.truth[judged], scores)
         if reached is None:
             continue
+        history[-1]["validation_auroc"] = reached
+        if is_first and rung is not None:
+            reason = missed(rung, reached, fidelity.epochs)
+            if reason:
+                raise StoppedEarlyError(reason)
+        if not is_kept:
+            continue
         if not np.isfinite(scores).all():
             raise _DeadNetworkError("its predictions are not finite")
         if np.ptp(scores, axis=0).max() <= _DEAD_SPREAD and not is_last:
             raise _DeadNetworkError("its predictions are constant")
-        history[-1]["validation_auroc"] = reached
         if reached >= best:
             best, best_epoch = reached, epoch
             best_state = {key: value.clone() for key, value in module.state_dict().items()}
         elif epoch - best_epoch >= fidelity.patience:
             break
     if best_state is not None:
-        if best <= _DEAD_AUROC and not is_last:
-            raise _DeadNetworkError(f"its validation AUROC never passed {_DEAD_AUROC}")
+        if best <= DEAD_AUROC and not is_last:
+            raise _DeadNetworkError(f"its validation AUROC never passed {DEAD_AUROC}")
         module.load_state_dict(best_state)
 
 

@@ -13,6 +13,7 @@ from ambient.child.batches import Windows, one_hot, reverse_complement
 from ambient.child.count import count_parameters
 from ambient.child.fidelity import Fidelity
 from ambient.child.layout import forward
+from ambient.child.stopping import CURVE_DIGITS
 from ambient.errors import RunError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainedChild", "autocast", "logits_of_rows", "predict"]
 
-_BATCH = 256  # windows at once without gradients
+_BATCH = 64  # windows at once without gradients; more would leave the cache
 
 
 @dataclass(eq=False)
@@ -42,6 +43,9 @@ class TrainedChild:
         Epochs trained, over all members and restarts.
     restarts : int
         How often a dead network was begun again at a lower rate.
+    stopped : str
+        Why it was given up before its last epoch; empty where it was not. The members then have
+        the weights of that epoch.
     """
 
     architecture: Architecture
@@ -54,6 +58,7 @@ class TrainedChild:
     history: list[dict[str, float]] = field(default_factory=list)
     epochs: int = 0
     restarts: int = 0
+    stopped: str = ""
 
     @property
     def module(self) -> nn.Module:
@@ -71,7 +76,7 @@ class TrainedChild:
         for row in self.history:
             reached = row.get("validation_auroc")
             epochs = curves.setdefault((row["member"], row["attempt"]), [])
-            epochs.append(None if reached is None else round(reached, 4))
+            epochs.append(None if reached is None else round(reached, CURVE_DIGITS))
         last = {member: epochs for (member, _), epochs in curves.items()}
         return {
             "curves": list(last.values()),

@@ -20,6 +20,7 @@ from ambient.cli.options import (
 from ambient.errors import InputError
 
 if TYPE_CHECKING:
+    from ambient.controller.card import Controller
     from descriptors import Descriptors
 
 
@@ -64,7 +65,8 @@ def command(
     """Summarise PEAKS (BED, narrowPeak, broadPeak) as 40 numbers, or each task of a CORPUS (YAML).
 
     For a corpus only the training chromosomes of its split count, so that descriptors never see a test label.
-    With --explain a table for people is printed, and the numbers go to --output alone.
+    With --explain a table for people is printed, and the numbers go to --output alone. What was left out of the
+    files is said on standard error, or below the table.
     """
     check_new_file(output)
     if against is not None and not explaining:
@@ -95,9 +97,12 @@ def command(
         click.echo(shown, nl=not shown.endswith("\n"))
 
 
-def descriptors_of(source: Path, seed: int, options: dict[str, Any]) -> Descriptors:
-    """Read descriptors from JSON, or make them from peaks."""
+def descriptors_of(
+    source: Path, seed: int, options: dict[str, Any], quiet: bool = False
+) -> Descriptors:
+    """Read descriptors from JSON, or make them from peaks and say, unless quiet, what was left out."""
     from descriptors import Descriptors, describe
+    from descriptors.explain import left_out
 
     if source.suffix == ".json":
         given = sorted(name for name, value in options.items() if value is not None)
@@ -109,33 +114,40 @@ def descriptors_of(source: Path, seed: int, options: dict[str, Any]) -> Descript
         return Descriptors.load(source)
     need(options["genome"], "--genome", "to read the sequence under the peaks")
     chosen = {**options, "chromosomes": split_names(options["chromosomes"])}
-    return describe(source, seed=seed, **chosen)
+    described = describe(source, seed=seed, **chosen)
+    if not quiet:
+        for line in left_out(described):
+            click.echo(f"left out of the {line}", err=True)
+        _say_which_factors_are_unknown({described.task: described})
+    return described
 
 
 def _describe_task(
     source: Path, seed: int, options: dict[str, Any], against: str | None, explaining: bool
 ) -> tuple[str, str]:
     """Give the JSON, and the table where it is asked for."""
-    among = None if against is None else _values_of(against)
-    described = descriptors_of(source, seed, options)
+    among, controller = (None, None) if against is None else _values_of(against)
+    described = descriptors_of(source, seed, options, quiet=explaining)
     table = ""
     if explaining:
         from ambient.report.terminal import explain_task
 
         table = explain_task(described, among)
+    if controller is not None and (conflict := controller.scaler.conflict(described)) is not None:
+        click.echo(conflict, err=True)
     return described.to_json(), table
 
 
-def _values_of(against: str) -> dict[str, list[float | None]]:
-    """Read the descriptors of a corpus's tasks from its table, or of a controller's training tasks."""
+def _values_of(against: str) -> tuple[dict[str, list[float | None]], Controller | None]:
+    """Read the descriptors of a corpus's tasks from its table, or of a controller's training tasks, and that."""
     if Path(against).is_file() or Path(against).suffix == ".tsv":
         from ambient.data.table import read_table
 
-        return read_table(against)
+        return read_table(against), None
     from ambient.controller.card import Controller
 
     controller = Controller.load(against)
-    return controller.scaler.restore([task.vector for task in controller.tasks])
+    return controller.scaler.restore([task.vector for task in controller.tasks]), controller
 
 
 def _describe_corpus(
@@ -169,7 +181,7 @@ def _describe_corpus(
             workers=workers,
             on_done=advance,
         )
-    _say_what_was_left_out(described)
+    say_what_was_left_out(described)
     if page is not None:
         from ambient.report import write_corpus_page
 
@@ -184,8 +196,10 @@ def _describe_corpus(
     return format_table(corpus.tasks, described), table
 
 
-def _say_what_was_left_out(described: Mapping[str, Descriptors]) -> None:
-    """Say once what no row of the table shows: peaks over all tasks, rows of the files that all share."""
+def say_what_was_left_out(described: Mapping[str, Descriptors]) -> None:
+    """Say once what no row of the table shows: peaks over all tasks, rows of the files that all share, factors."""
+    from descriptors.explain import ROLES
+
     peaks: Counter[str] = Counter()
     shared: dict[str, dict[str, int]] = {}
     for one in described.values():
@@ -198,4 +212,20 @@ def _say_what_was_left_out(described: Mapping[str, Descriptors]) -> None:
     for role, counts in {"peaks": peaks, **shared}.items():
         if counts:
             said = "; ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
-            click.echo(f"left out of the {role}: {said}", err=True)
+            click.echo(f"left out of the {ROLES.get(role, role)}: {said}", err=True)
+    _say_which_factors_are_unknown(described)
+
+
+def _say_which_factors_are_unknown(described: Mapping[str, Descriptors]) -> None:
+    unknown = sorted(
+        str(one.sources["interpro"]["factor"])
+        for one in described.values()
+        if one.values["has_bzip_maf"] is None and "interpro" in one.sources
+    )
+    if unknown:
+        names = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        click.echo(
+            f"no table of domains lists the factor of {len(unknown)} of {len(described)} tasks ({names}); list them "
+            "in one for --interpro (in a corpus: interpro), or their domains are missing",
+            err=True,
+        )

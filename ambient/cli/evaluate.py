@@ -212,7 +212,7 @@ def _evaluate(
         progress("evaluations", len(requests)) as advance,
     ):
         # What a table replays under other seeds is no evaluation to remember.
-        if engine.kind != "table":
+        if engine.trains:
             trainer = Remembering(trainer, memory, retry_failed, meter)
         for evaluation in trainer.run(requests):
             rows.append(evaluation)
@@ -220,7 +220,7 @@ def _evaluate(
     order = {request: index for index, request in enumerate(requests)}
     rows.sort(key=lambda evaluation: order[evaluation.request])
     click.echo(Costs.of(rows).words(), err=True)
-    if engine.kind == "table":
+    if not engine.trains:
         return rows
     click.echo(f"{len(rows)} evaluations are in {memory.path}", err=True)
     if meter.problem:

@@ -65,8 +65,9 @@ _engine_options = _together(
         "--engine",
         default="pool",
         show_default=True,
-        metavar="pool|inline|ray|table:PATH",
-        help="Worker processes, this process, a Ray cluster, or a store or TSV of recorded evaluations.",
+        metavar="pool|inline|ray|table:PATH|predictor:PATH",
+        help="Worker processes, this process, a Ray cluster; or recorded evaluations (a store or TSV), "
+        "replayed or, for `train`, learned from.",
     ),
     click.option(
         "--workers",

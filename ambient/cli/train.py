@@ -35,6 +35,9 @@ Example
     show_default=True,
     help="Further steps that are trained before the results of one are learned from.",
 )
+@click.option(
+    "--stop-early", is_flag=True, help="Give up children that are below the median of their task."
+)
 @click.option("--space", default="ambient-10", show_default=True, help="A name, or a YAML file.")
 @click.option("--config", type=PATH, help="YAML: constants of `fidelity` and `controller`.")
 @click.option("--store", type=PATH, help="Remembers evaluations; RUN/store.sqlite if not given.")
@@ -51,6 +54,7 @@ def command(
     hours: float | None,
     tasks_per_step: int | None,
     ahead: int,
+    stop_early: bool,
     space: str,
     config: Path | None,
     store: Path | None,
@@ -92,7 +96,7 @@ def command(
         store=store,
         track=track,
         retry_failed=retry_failed,
-        **_constants(config, tasks_per_step),
+        **_constants(config, tasks_per_step, stop_early),
     )
     with hold_run(output, resume, say), _how_to_go_on():
         click.echo(f"preparing {len(named.training_tasks)} tasks", err=True)
@@ -145,7 +149,7 @@ def _how_to_go_on() -> Iterator[None]:
         raise
 
 
-def _constants(config: Path | None, tasks_per_step: int | None) -> dict[str, Any]:
+def _constants(config: Path | None, tasks_per_step: int | None, stop_early: bool) -> dict[str, Any]:
     """Read the constants that a YAML file or a flag overrides."""
     from dataclasses import replace
 
@@ -153,6 +157,7 @@ def _constants(config: Path | None, tasks_per_step: int | None) -> dict[str, Any
     from ambient.errors import InputError
     from ambient.files import read_yaml
     from ambient.search.ambient import AmbientConfig
+    from ambient.search.stopping import StoppingConfig
 
     values = {} if config is None else read_yaml(config, "configuration file")
     unknown = sorted(set(values) - {"fidelity", "controller"})
@@ -164,4 +169,6 @@ def _constants(config: Path | None, tasks_per_step: int | None) -> dict[str, Any
     controller = AmbientConfig.from_dict(values.get("controller", {}))
     if tasks_per_step is not None:
         controller = replace(controller, tasks_per_step=tasks_per_step)
+    if stop_early and controller.early_stopping is None:
+        controller = replace(controller, early_stopping=StoppingConfig())
     return {"fidelity": fidelity, "controller": controller}

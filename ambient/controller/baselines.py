@@ -48,7 +48,7 @@ def reward(evaluation: Measured, metric: str = "validation_auroc") -> float | No
     Parameters
     ----------
     evaluation : Evaluation
-        Done or failed.
+        Done, failed, or stopped early.
     metric : str
         A metric of the validation split.
 
@@ -60,10 +60,10 @@ def reward(evaluation: Measured, metric: str = "validation_auroc") -> float | No
     Raises
     ------
     RunError
-        The metric is not of the validation split, or a finished evaluation does not have it.
+        The metric is not of the validation split, or an evaluation that did not fail does not have it.
     """
     check_metric(metric)
-    if evaluation.state != "done":
+    if evaluation.state == "failed":
         return None
     if metric not in evaluation.metrics:
         known = ", ".join(sorted(name for name in evaluation.metrics if "validation" in name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ __all__ = ["Controller", "Proposal", "TrainingTask"]
 FORMAT_VERSION = 1
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,8 @@ class Controller:
     ) -> list[Proposal] | list[list[Proposal]]:
         """Propose architectures for data sets from their descriptors alone.
 
+        Where only the card or only the descriptors say what found their motifs, a notice is logged.
+
         Parameters
         ----------
         descriptors : Descriptors, sequence of Descriptors, or None
@@ -208,10 +213,12 @@ class Controller:
         Raises
         ------
         RunError
-            The descriptors have another schema version, or `top` is not positive.
+            The descriptors have another schema version, another finder found their motifs than those
+            of the training tasks, or `top` is not positive.
         """
         if top < 1:
             raise RunError(f"propose: top is {top}; ask for at least 1 architecture")
+        self._say_what_is_not_recorded(descriptors)
         if isinstance(descriptors, Sequence):
             return [self._propose(item, top) for item in descriptors]
         return self._propose(descriptors, top)
@@ -225,6 +232,27 @@ class Controller:
             for task in self.tasks
         ]
         return tuple(sorted(distances, key=lambda entry: (entry[1], entry[0])))
+
+    def _say_what_is_not_recorded(
+        self, descriptors: Descriptors | Sequence[Descriptors] | None
+    ) -> None:
+        """Log one notice where only one side says what found its motifs."""
+        given = descriptors if isinstance(descriptors, Sequence) else [descriptors]
+        known = self.scaler.motif_finder
+        for item in given:
+            if item is None or (item.motif_finder is None) == (known is None):
+                continue
+            if known is None:
+                unknown = "the card does not say what found the motifs of the training tasks"
+                again = "train the controller"
+            else:
+                unknown = f"the descriptors of {item.task} do not say what found the motifs"
+                again = "describe the data set"
+            _log.warning(
+                f"{unknown}; the proposal is sound only if it was {known or item.motif_finder}, so "
+                f"{again} anew to be sure"
+            )
+            return
 
     def _propose(self, descriptors: Descriptors | None, top: int) -> list[Proposal]:
         vector = torch.from_numpy(self.scaler.transform(descriptors))

@@ -35,6 +35,8 @@ class Scaler:
         "identity" or "log1p", applied before mean and standard deviation.
     mean, standard_deviation : tuple of float
         In the transformed unit of each descriptor.
+    motif_finder : str or None
+        What found the motifs of the training tasks; None where that is not recorded.
     """
 
     schema_version: int
@@ -42,6 +44,7 @@ class Scaler:
     transforms: tuple[str, ...]
     mean: tuple[float, ...]
     standard_deviation: tuple[float, ...]
+    motif_finder: str | None = None
 
     @classmethod
     def fit(cls, descriptors: Sequence[Descriptors | None]) -> Scaler:
@@ -50,9 +53,17 @@ class Scaler:
         Raises
         ------
         RunError
-            The descriptors have another schema than this version of the package.
+            The descriptors have another schema than this version of the package, or two finders
+            found their motifs.
         """
         present = [item for item in descriptors if item is not None]
+        finders = {item.motif_finder: item.task for item in present if item.motif_finder}
+        if len(finders) > 1:
+            (one, first), (other, second), *_ = sorted(finders.items())
+            raise RunError(
+                f"the motifs of {first} were found by {one}, those of {second} by {other}, and "
+                "numbers of the two are not alike; describe all training tasks in one way"
+            )
         for item in present:
             _check_version(item, SCHEMA_VERSION)
         transforms = tuple(str(entry.transform) for entry in DESCRIPTORS)
@@ -70,6 +81,7 @@ class Scaler:
             transforms=transforms,
             mean=tuple(mean),
             standard_deviation=tuple(deviation),
+            motif_finder=next(iter(finders), None),
         )
 
     def transform(self, descriptors: Descriptors | None) -> np.ndarray:
@@ -89,12 +101,15 @@ class Scaler:
         Raises
         ------
         RunError
-            The descriptors have another schema version than the scaler.
+            The descriptors have another schema version than the scaler, or their motifs were found
+            by another finder.
         """
         count = len(self.names)
         if descriptors is None:
             return np.zeros(2 * count, dtype=np.float32)
         _check_version(descriptors, self.schema_version)
+        if (conflict := self.conflict(descriptors)) is not None:
+            raise RunError(conflict)
         values = _transform(np.asarray(descriptors.vector(), dtype=np.float64), self.transforms)
         missing = np.isnan(values)
         deviation = np.array(self.standard_deviation)
@@ -102,6 +117,23 @@ class Scaler:
         scaled = np.zeros(count)
         scaled[known] = (values[known] - np.array(self.mean)[known]) / deviation[known]
         return np.concatenate([scaled, missing]).astype(np.float32)
+
+    def conflict(self, descriptors: Descriptors) -> str | None:
+        """Say in a sentence that another finder found the motifs; None where it did not, or is not recorded."""
+        found, needed = descriptors.motif_finder, self.motif_finder
+        if found is None or needed is None or found == needed:
+            return None
+        if needed == "HOMER":
+            how = "with --homer or --run-homer"
+        elif found == "HOMER":
+            how = "without --homer and --run-homer"
+        else:
+            how = "with the version of ambient that described those"
+        return (
+            f"descriptors of {descriptors.task}: the motifs were found by {found}, but those of the "
+            f"controller's training tasks by {needed}, and numbers of the two are not alike; describe "
+            f"the data set anew {how}, or use a controller that was trained on descriptors like these"
+        )
 
     def restore(self, vectors: Sequence[Sequence[float]]) -> dict[str, list[float | None]]:
         """Give back the values that `transform` made vectors from, to six digits.
@@ -135,6 +167,7 @@ class Scaler:
             "transforms": list(self.transforms),
             "mean": list(self.mean),
             "standard_deviation": list(self.standard_deviation),
+            "motif_finder": self.motif_finder,
         }
 
     @classmethod
@@ -146,6 +179,7 @@ class Scaler:
             transforms=tuple(value["transforms"]),
             mean=tuple(float(number) for number in value["mean"]),
             standard_deviation=tuple(float(number) for number in value["standard_deviation"]),
+            motif_finder=value.get("motif_finder"),  # older cards do not say it
         )
 
 

@@ -14,10 +14,10 @@ from ambient.evaluate.pool import PoolEngine
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
 
-__all__ = ["ENGINES", "EngineChoice", "as_choice", "open_engine"]
+__all__ = ["ENGINES", "RECORDED", "EngineChoice", "as_choice", "open_engine"]
 
-ENGINES = ("pool", "inline", "ray", "table:PATH")
-TABLE = "table:"
+ENGINES = ("pool", "inline", "ray", "table:PATH", "predictor:PATH")
+RECORDED = ("table", "predictor")  # train nothing: what they answer is no evaluation to remember
 
 # What each engine has a use for, beside its name.
 USES: dict[str, tuple[str, ...]] = {
@@ -25,6 +25,7 @@ USES: dict[str, tuple[str, ...]] = {
     "inline": ("device",),
     "ray": ("workers", "device", "child_minutes", "address", "gpus_per_child"),
     "table": (),
+    "predictor": (),
 }
 
 
@@ -48,7 +49,7 @@ class EngineChoice:
     child_minutes: float | None = None  # a child that takes longer is given up; None: by its size
 
     def __post_init__(self) -> None:
-        if self.kind not in USES or (self.kind == "table") != (":" in self.name):
+        if self.kind not in USES or (self.kind in RECORDED) != (":" in self.name):
             raise RunError(
                 f"engine: found {self.name!r}, needed one of {', '.join(ENGINES)}; choose one of them"
             )
@@ -81,6 +82,16 @@ class EngineChoice:
     def kind(self) -> str:
         """The name without its path."""
         return self.name.split(":", 1)[0]
+
+    @property
+    def path(self) -> Path:
+        """The recorded evaluations that a table or a predictor answers from."""
+        return Path(self.name.split(":", 1)[1])
+
+    @property
+    def trains(self) -> bool:
+        """Whether children are trained."""
+        return self.kind not in RECORDED
 
     def to_dict(self) -> dict[str, Any]:
         """Give `engine`, `workers`, and the settings that are not at their defaults, as YAML values."""
@@ -119,7 +130,12 @@ def open_engine(
     if choice.kind == "table":
         from ambient.evaluate.table import open_table
 
-        return open_table(Path(choice.name.removeprefix(TABLE)))
+        return open_table(choice.path)
+    if choice.kind == "predictor":
+        raise RunError(
+            "engine: a predictor needs the descriptors of the tasks, which only `ambient train` has; "
+            "choose another engine here"
+        )
     if choice.kind == "ray":
         from ambient.evaluate.ray_engine import RayEngine
 

@@ -17,9 +17,7 @@ from ambient.evaluate.records import Evaluation, Request, json_safe, not_finite
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ambient.child.fidelity import Fidelity
     from ambient.data.task import TaskData
-    from ambient.space import Architecture
 
 __all__ = ["Engine", "InlineEngine", "Results", "Trained", "TrainingFunction", "evaluate_request"]
 
@@ -34,8 +32,9 @@ class Trained(Protocol):
 
 TRACEBACK_LINES = 20  # of a failed child, the last ones, are kept
 
-# (task, architecture, fidelity, seed, device) -> trained child
-TrainingFunction = Callable[["TaskData", "Architecture", "Fidelity", int, str], Trained]
+# (task, architecture, fidelity, seed, device) -> trained child; with `rungs=` beside them where the
+# request has any. A child that was given up says why as `stopped`.
+TrainingFunction = Callable[..., Trained]
 
 
 class Engine:
@@ -244,8 +243,11 @@ def evaluate_request(
     wall, cpu = time.perf_counter(), time.process_time()
     metrics: dict[str, float | None] = {}
     details: dict[str, Any] = {}
+    stopped = ""
     try:
-        trained = train(task, request.architecture, request.fidelity, request.seed, device)
+        asked = (task, request.architecture, request.fidelity, request.seed, device)
+        trained = train(*asked, rungs=request.rungs) if request.rungs else train(*asked)
+        stopped = getattr(trained, "stopped", "")
         metrics = {k: None if v is None else float(v) for k, v in trained.metrics.items()}
         details = json_safe(getattr(trained, "details", {}))
         reason = not_finite(metrics)
@@ -261,8 +263,8 @@ def evaluate_request(
         request,
         task_hash,
         metrics=metrics,
-        state="failed" if reason else "done",
-        reason=reason,
+        state="failed" if reason else "stopped" if stopped else "done",
+        reason=reason or stopped,
         details=details,
         wall_seconds=wall_seconds,
         cpu_seconds=time.process_time() - cpu,

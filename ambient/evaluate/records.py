@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ambient.child.stopping import Rung, missed
 from ambient.version import __version__
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "EvaluationKey", "Request", "json_safe"]
 
-# Stopped: given up early by a rule that the request's fidelity asks for; metrics as reached then.
+# Stopped: given up early at a rung of the request; metrics as reached then.
 STATES = ("done", "failed", "stopped")
 LARGEST_SEED = 2**63 - 1  # what SQLite's INTEGER holds
 
@@ -39,6 +40,7 @@ class Request:
     architecture: Architecture
     seed: int  # of the child's weights, batches and augmentation; 0 to 2**63 - 1
     fidelity: Fidelity
+    rungs: tuple[Rung, ...] = ()  # where it may be given up; no part of its key
 
     def __post_init__(self) -> None:
         """Refuse a seed that the store could not hold."""
@@ -68,6 +70,7 @@ class Request:
             "architecture": self.architecture.to_dict(),
             "seed": self.seed,
             "fidelity": self.fidelity.to_dict(),
+            **({"rungs": [list(rung) for rung in self.rungs]} if self.rungs else {}),
         }
 
     @classmethod
@@ -81,6 +84,7 @@ class Request:
             architecture=Architecture.from_dict(values["architecture"]),
             seed=values["seed"],
             fidelity=Fidelity.from_dict(values["fidelity"]),
+            rungs=tuple(Rung(*rung) for rung in values.get("rungs", ())),
         )
 
 
@@ -159,10 +163,12 @@ class Evaluation:
     def answering(self, request: Request) -> Evaluation:
         """Give the same results as the answer to another request of the same key.
 
-        The task may have another name there, and other tokens may spell out the same network.
+        The task may have another name there, and other tokens may spell out the same network. A
+        child that was trained to its end is given as it would have been stopped at the first rung
+        of the request that its recorded curve misses.
         """
         return replace(
-            self,
+            self._stopped_at(request.rungs),
             task=request.task,
             architecture=request.architecture,
             seed=request.seed,
@@ -174,6 +180,43 @@ class Evaluation:
     def is_done(self) -> bool:
         """Whether the child was trained to its end."""
         return self.state == "done"
+
+    def answers(self, request: Request) -> bool:
+        """Whether this is all that a request of the same key needs.
+
+        A child that was stopped answers only a request that would stop it no later.
+        """
+        return self.state != "stopped" or self._first_missed(request.rungs) is not None
+
+    def _stopped_at(self, rungs: tuple[Rung, ...]) -> Evaluation:
+        found = self._first_missed(rungs) if self.state != "failed" else None
+        if found is None:
+            return self
+        epoch, reached, reason = found
+        (curve,) = self.details["curves"]
+        return replace(
+            self,
+            state="stopped",
+            reason=reason,
+            metrics={"validation_auroc": reached},
+            details={**self.details, "curves": [curve[:epoch]]},
+        )
+
+    def _first_missed(self, rungs: tuple[Rung, ...]) -> tuple[int, float, str] | None:
+        """Give the epoch of the first rung that the recorded curve misses, what it had reached, and the reason.
+
+        None where it passes all that it was judged at, or was begun again: rungs count in a first
+        attempt only.
+        """
+        curves = self.details.get("curves", ())
+        if len(curves) != 1 or self.details.get("restarts"):
+            return None
+        curve = curves[0]
+        for rung in sorted(rungs):
+            reached = curve[rung.epoch - 1] if rung.epoch <= len(curve) else None
+            if reached is not None and (reason := missed(rung, reached, self.fidelity.epochs)):
+                return rung.epoch, reached, reason
+        return None
 
 
 def json_safe(value: Any) -> Any:

@@ -62,7 +62,7 @@ class Remembering(Engine):
         for request, key in zip(requests, keys, strict=True):
             is_waiting = key in unknown or key in self._waiting
             found = None if is_waiting else self._store.get(key)
-            if found is None or (self._retry_failed and not found.is_done):
+            if found is None or self._is_to_be_trained(found, request):
                 unknown.setdefault(key, []).append(request)
             else:
                 known.append(found.answering(request))
@@ -84,8 +84,14 @@ class Remembering(Engine):
             self._store.put(*group)
             for one in group:
                 equal = self._waiting.pop(one.key)
-                self._ready.extend(one.answering(request) for request in equal)
+                self._ready.extend(one.answering(r) for r in equal if one.answers(r))
+                # Equal but for their rungs: one was stopped where the other would have gone on.
+                self.submit([request for request in equal if not one.answers(request)])
         return self._ready.popleft() if self._ready else None
+
+    def _is_to_be_trained(self, found: Evaluation, request: Request) -> bool:
+        is_failed = found.state == "failed"
+        return (is_failed and self._retry_failed) or not found.answers(request)
 
     def _measured(self, evaluation: Evaluation) -> Evaluation:
         if self._meter is None:

@@ -37,11 +37,16 @@ from ambient.files import canonical_json
 
 __all__ = ["Store"]
 
-# The first result wins, so that what a run has seen stays true; only a failure gives way.
+# The first result wins, so that what a run has seen stays true; but a failure gives way to all else,
+# and a child that was stopped early to one that was trained for longer (its curve tells the rest).
 ON_CONFLICT = f"""
 ON CONFLICT ({", ".join(KEY)}) DO UPDATE
 SET {", ".join(f"{c} = excluded.{c}" for c in (*RESULTS, "digest"))}
-WHERE evaluations.state = 'failed' AND excluded.state != 'failed'
+WHERE (evaluations.state = 'failed' AND excluded.state != 'failed')
+OR (evaluations.state = 'stopped' AND excluded.state = 'done')
+OR (evaluations.state = 'stopped' AND excluded.state = 'stopped'
+    AND json_array_length(excluded.details, '$.curves[0]')
+        > json_array_length(evaluations.details, '$.curves[0]'))
 """
 INSERT = (
     f"INSERT INTO evaluations ({', '.join(COLUMNS)}, digest) "
@@ -125,7 +130,8 @@ class Store:
     def put(self, *evaluations: Evaluation) -> int:
         """Remember evaluations, all or none; when this returns they are on the disk.
 
-        The first result of a key wins; a failed one gives way to one that did not fail.
+        The first result of a key wins; a failed one gives way to one that did not fail, and a stopped
+        one to one that was trained for longer.
 
         Parameters
         ----------
@@ -135,7 +141,7 @@ class Store:
         Returns
         -------
         int
-            How many of them were new, or replaced a failed one.
+            How many of them were new, or replaced another.
         """
         rows = [(evaluation, row_of(evaluation)) for evaluation in evaluations]
         with self._transaction() as connection:
@@ -244,7 +250,7 @@ class Store:
         Returns
         -------
         int
-            How many were new here, or replaced a failed one.
+            How many were new here, or replaced another.
 
         Raises
         ------

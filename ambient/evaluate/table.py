@@ -16,7 +16,7 @@ from ambient.evaluate.records import Evaluation, Request
 if TYPE_CHECKING:
     from ambient.space import Architecture
 
-__all__ = ["TableEngine", "open_table"]
+__all__ = ["TableEngine", "open_table", "read_recorded"]
 
 CAPACITY = 1 << 20  # requests at once
 SQLITE = b"SQLite format 3\0"  # how a store begins
@@ -111,7 +111,12 @@ class TableEngine(Engine):
 
 
 def open_table(path: Path) -> TableEngine:
-    """Read recorded evaluations for replay.
+    """Read recorded evaluations for replay; arguments and errors as for `read_recorded`."""
+    return TableEngine(read_recorded(path))
+
+
+def read_recorded(path: Path) -> list[Evaluation]:
+    """Read all recorded evaluations of a file.
 
     Parameters
     ----------
@@ -127,7 +132,7 @@ def open_table(path: Path) -> TableEngine:
     from ambient.evaluate.store import Store
 
     if not path.is_file():
-        raise RunError(f"engine: found no file {path} to replay; check the path after table:")
+        raise RunError(f"engine: found no file {path} to replay; check the path of the records")
     with path.open("rb") as stream:
         is_store = stream.read(len(SQLITE)) == SQLITE
     with (
@@ -136,7 +141,7 @@ def open_table(path: Path) -> TableEngine:
     ):
         if not is_store:
             import_table(store, path)
-        return TableEngine(store.rows())
+        return list(store.rows())
 
 
 def _setting(task: str, architecture: Architecture, fidelity: str) -> Setting:

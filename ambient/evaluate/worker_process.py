@@ -23,7 +23,13 @@ GRACE_SECONDS = 5.0  # how long an idle worker may take to leave
 NO_RESULT = "sent what is no result"
 CHUNK_BYTES = 1 << 16
 LONGEST_ANSWER_BYTES = 1 << 24  # more is no result
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+SURROUNDINGS = {
+    **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")},
+    # glibc gives large tensors back to the system and gets them anew, page by page, in each step: up to a third of
+    # the time of wide networks over long windows. Let it keep them.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "2000000000",
+}
 
 
 class WorkerLostError(Exception):
@@ -133,10 +139,10 @@ def heard_from(workers: Sequence[WorkerProcess], waiting: bool) -> list[WorkerPr
 
 @contextlib.contextmanager
 def _surroundings() -> Iterator[None]:
-    """Give new processes one thread, and no interrupt before they can ignore it."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    """Give new processes `SURROUNDINGS`, and no interrupt before they can ignore it."""
+    before = {name: os.environ.get(name) for name in SURROUNDINGS}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ.update(ONE_THREAD)
+    os.environ.update(SURROUNDINGS)
     try:
         yield
     finally:

@@ -84,7 +84,7 @@ def _add_cells(figure: Any, chosen: Mapping[str, Mapping[str, Any]], scores: np.
             xgap=gap,
             ygap=1,
             colorbar={
-                "title": {"text": "sd from the mean", "side": "right"},
+                "title": {"text": "sd from<br>the mean<br>", "side": "top"},
                 "thickness": 12,
                 "len": 0.5,
                 "outlinewidth": 0,
@@ -106,12 +106,13 @@ def _add_cells(figure: Any, chosen: Mapping[str, Mapping[str, Any]], scores: np.
             },
             hovertemplate="%{text}<extra></extra>",
             showlegend=bool(len(missing)),
+            legendrank=2000,  # after the categories
         )
     )
 
 
 def _words(value: float | None, unit: str) -> str:
-    return "missing" if value is None else f"{value:,.4g} {unit}"
+    return "missing" if value is None else f"{value:,.4g} {unit}".strip()
 
 
 def _add_strip(figure: Any, chosen: Mapping[str, Mapping[str, Any]]) -> None:

@@ -37,6 +37,7 @@ def component_figure(described: Mapping[str, Mapping[str, Any]]) -> Any:
         for number, share in enumerate(found.explained, start=1)
     ]
     figure = go.Figure(layout=layout(520, *titles))
+    figure.update_layout(margin={"b": 64})
     # One scale on both axes: the distance between two points is what is to be read.
     figure.update_xaxes(
         zeroline=True, zerolinecolor=GRID, constrain="domain", constraintoward="left"
@@ -86,6 +87,6 @@ def component_caption(described: Mapping[str, Mapping[str, Any]]) -> str:
     rings = sum(count > 0 for count in found.imputed)
     return (
         "Each point is a task; near ones have like descriptors. The assay's four flags, which are the colours, "
-        f"are left out. PC1 weighs {first} most, PC2 {second}."
+        f"are left out. Heaviest in PC1: {first}; in PC2: {second} (+: the component grows with it, −: it falls)."
         + (f" Empty symbols ({rings}): a missing value counts as the mean." if rings else "")
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from descriptors.proteins import CATEGORIES
 from descriptors.schema import DESCRIPTORS
 
 __all__ = [
@@ -19,8 +20,6 @@ __all__ = [
     "standardise",
     "tree_of",
 ]
-
-CATEGORIES = ("tf", "polymerase", "histone", "accessibility", "other")
 
 # The assay's flags are the categories themselves: with them, likeness would only say them again.
 _COMPARED = np.array([descriptor.group != "assay" for descriptor in DESCRIPTORS])

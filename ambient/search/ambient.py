@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ambient.child.fidelity import Fidelity
+from ambient.child.stopping import Rung
 from ambient.controller.baselines import Baselines, check_metric, reward
 from ambient.controller.card import Controller, TrainingTask
 from ambient.controller.checkpoint import read_checkpoint, write_checkpoint
@@ -23,6 +24,7 @@ from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.evaluate.records import Evaluation, Request
 from ambient.files import short_hash
+from ambient.search.stopping import EarlyStopping, StoppingConfig
 from ambient.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -44,9 +46,15 @@ class AmbientConfig:
     shuffle_descriptors: bool = False  # control: each task gets another task's descriptors
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    early_stopping: StoppingConfig | None = None  # None: every child is trained to its end
 
     def __post_init__(self) -> None:
         check_metric(self.metric)
+        if self.early_stopping and self.metric != "validation_auroc":
+            raise RunError(
+                f"controller: found early_stopping with the metric {self.metric}, but children are held "
+                "against each other's validation_auroc; reward that, or train all to their end"
+            )
         for name in ("tasks_per_step", "architectures_per_task"):
             if getattr(self, name) < 1:
                 raise RunError(
@@ -55,7 +63,14 @@ class AmbientConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the configuration as a JSON value."""
-        return asdict(self)
+        values = asdict(self)
+        if self.early_stopping is None:
+            del values[
+                "early_stopping"
+            ]  # runs that were begun before it could be chosen say nothing of it
+        else:
+            values["early_stopping"]["epochs"] = list(self.early_stopping.epochs)
+        return values
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> AmbientConfig:
@@ -67,8 +82,12 @@ class AmbientConfig:
             A key is unknown (the nearest known one is named).
         """
         given = dict(_known(cls, value, "controller"))
-        for name, kind in (("policy", PolicyConfig), ("ppo", PPOConfig)):
-            if name in given:
+        for name, kind in (
+            ("policy", PolicyConfig),
+            ("ppo", PPOConfig),
+            ("early_stopping", StoppingConfig),
+        ):
+            if given.get(name) is not None:
                 given[name] = kind(**_known(kind, given[name], f"controller, {name}"))
         return cls(**given)
 
@@ -121,6 +140,7 @@ class AmbientSearcher:
             self.policy.parameters(), lr=config.ppo.learning_rate, eps=1e-5
         )
         self.baselines = Baselines(config.baseline_decay)
+        self._stopping = EarlyStopping(config.early_stopping) if config.early_stopping else None
         self.steps = 0  # updates made
         self.logs: Mapping[str, float] = {}  # of the newest update, as `ppo.update` names them
         self._buffer: deque[Step] = deque(maxlen=config.ppo.buffer_steps)
@@ -148,7 +168,10 @@ class AmbientSearcher:
         descriptors = torch.stack([self._vectors[task] for task in tasks])
         tokens, log_probabilities = self.policy.sample(descriptors, self._sampling)
         unknown = torch.full((len(tasks),), torch.nan)
-        opened = self._spelled_out(Step(tasks, descriptors, tokens, log_probabilities, unknown))
+        opened = self._spelled_out(
+            Step(tasks, descriptors, tokens, log_probabilities, unknown),
+            {task: self._stopping.rungs(task) for task in visited} if self._stopping else {},
+        )
         self._open.append(opened)
         return opened.different()
 
@@ -170,13 +193,25 @@ class AmbientSearcher:
                     f"controller: told of architecture {pair[1]} on task {pair[0]}, which the oldest open "
                     "step did not ask for; tell what `ask` returned, step by step"
                 )
-            earned[pair] = reward(evaluation, self.config.metric)
+            earned[pair] = self._earned(evaluation)
         if len(earned) < max(len(wanted), 1):
             raise RunError(
                 f"controller: told {len(earned)} of the {len(wanted)} results of the oldest open step; "
                 "tell all of a step together"
             )
+        if self._stopping:
+            self._stopping.observe(evaluations)
         self._learn(self._open.popleft(), earned)
+
+    def _earned(self, evaluation: Evaluation) -> float | None:
+        if self._stopping and evaluation.state == "stopped":
+            return self._stopping.guess(evaluation)
+        return reward(evaluation, self.config.metric)
+
+    @property
+    def vectors(self) -> dict[str, np.ndarray]:
+        """The standardised descriptors of each task as the policy reads them; float32, (2 D,)."""
+        return {name: vector.numpy() for name, vector in self._vectors.items()}
 
     def open_steps(self) -> list[list[Request]]:
         """Give what was asked and not yet told, the oldest step first."""
@@ -206,7 +241,8 @@ class AmbientSearcher:
             "optimiser": {str(index): dict(values) for index, values in moments.items()},
             "baselines": self.baselines.state_dict(),
             "buffer": {str(index): _step_state(step) for index, step in enumerate(self._buffer)},
-            "open": {str(index): _step_state(one.step) for index, one in enumerate(self._open)},
+            "open": {str(index): _open_state(one) for index, one in enumerate(self._open)},
+            **({"stopping": self._stopping.state_dict()} if self._stopping else {}),
             "queue": list(self._queue),
             "generators": {
                 "sampling": self._sampling.get_state(),
@@ -241,7 +277,10 @@ class AmbientSearcher:
         self._buffer.extend(_steps_of(state["buffer"]))
         opened = state["open"] if "open" in state else _opened_in_version_1(state)
         self._open.clear()
-        self._open.extend(self._spelled_out(step) for step in _steps_of(opened))
+        rungs = [_rungs_of(opened[index]) for index in sorted(opened, key=int)]
+        self._open.extend(map(self._spelled_out, _steps_of(opened), rungs))
+        if self._stopping:
+            self._stopping.load_state_dict(state["stopping"])
         self._queue = list(state["queue"])
         self._sampling.set_state(state["generators"]["sampling"])
         self._shuffling.set_state(state["generators"]["shuffling"])
@@ -263,14 +302,16 @@ class AmbientSearcher:
         self.load_state_dict(state)
         return notice
 
-    def _spelled_out(self, step: Step) -> _OpenStep:
+    def _spelled_out(self, step: Step, rungs: Mapping[str, tuple[Rung, ...]]) -> _OpenStep:
         rows = zip(step.tasks, step.tokens.tolist(), strict=True)
+        settings = self.seed, self.fidelity
         return _OpenStep(
             step,
             [
-                Request(task, self.space.architecture(tuple(row)), self.seed, self.fidelity)
+                Request(task, self.space.architecture(tuple(row)), *settings, rungs.get(task, ()))
                 for task, row in rows
             ],
+            rungs,
         )
 
     def _learn(self, told: _OpenStep, earned: Mapping[tuple[str, str], float | None]) -> None:
@@ -349,6 +390,7 @@ class _OpenStep:
 
     step: Step
     requests: list[Request]  # one for each sample
+    rungs: Mapping[str, tuple[Rung, ...]]  # of each task, as they were when it was asked
 
     def different(self) -> list[Request]:
         """Give each request once."""
@@ -365,6 +407,17 @@ def _generator(seed: int) -> torch.Generator:
 
 def _step_state(step: Step) -> dict[str, Any]:
     return {"tasks": list(step.tasks), **{name: getattr(step, name) for name in TENSORS}}
+
+
+def _open_state(one: _OpenStep) -> dict[str, Any]:
+    rungs = {task: [list(rung) for rung in those] for task, those in one.rungs.items()}
+    return {**_step_state(one.step), **({"rungs": rungs} if rungs else {})}
+
+
+def _rungs_of(state: Mapping[str, Any]) -> dict[str, tuple[Rung, ...]]:
+    return {
+        task: tuple(Rung(*rung) for rung in those) for task, those in state.get("rungs", {}).items()
+    }
 
 
 def _steps_of(states: Mapping[str, Any]) -> list[Step]:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from ambient.child.fidelity import SEARCH, Fidelity
 from ambient.child.threads import one_thread
 from ambient.controller.card import Controller
+from ambient.controller.predictor import Predictor
 from ambient.data.corpus import Corpus
 from ambient.errors import RunError
-from ambient.evaluate import Remembering, Store
+from ambient.evaluate import Engine, Remembering, Store
 from ambient.evaluate.choose import EngineChoice, as_choice, open_engine
+from ambient.evaluate.predicted import PredictorEngine, records_of
+from ambient.evaluate.table import read_recorded
 from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientConfig, AmbientSearcher
 from ambient.search.journal import Journal
@@ -173,9 +176,7 @@ def train_jointly(
     with (
         one_thread(),
         Store(config.store or folder / "store.sqlite") as store,
-        Remembering(
-            open_engine(config.engine, training, config.workers), store, config.retry_failed
-        ) as engine,
+        _open_engine(config, searcher, training, store) as engine,
         Journal(folder / "journal.jsonl", keep_steps=searcher.steps) as journal,
     ):
         try:
@@ -197,6 +198,28 @@ def train_jointly(
     tracker.artifact(folder / "controller", name="controller", type="model")
     tracker.finish()
     return controller
+
+
+def _open_engine(
+    config: JointConfig, searcher: AmbientSearcher, tasks: Mapping[str, TaskData], store: Store
+) -> Engine:
+    """Open the engine; what children that it trains come to is remembered."""
+    choice = as_choice(config.engine, config.workers)
+    if choice.kind == "predictor":
+        return _learn_predictor(choice.path, searcher, tasks)
+    engine = open_engine(choice, tasks)
+    return Remembering(engine, store, config.retry_failed) if choice.trains else engine
+
+
+def _learn_predictor(
+    path: Path, searcher: AmbientSearcher, tasks: Mapping[str, TaskData]
+) -> PredictorEngine:
+    """Learn from what is recorded of the training tasks what architectures are worth."""
+    hashes = {name: task.hash for name, task in tasks.items()}
+    records = records_of(
+        read_recorded(path), searcher.vectors, hashes, searcher.space, searcher.fidelity, path
+    )
+    return PredictorEngine(Predictor.fit(records), tasks, searcher.vectors)
 
 
 def write_descriptors(folder: Path, described: Mapping[str, Descriptors]) -> None:

@@ -62,7 +62,7 @@ class Step:
     @property
     def failed(self) -> int:
         """How many of the evaluations failed."""
-        return sum(not evaluation.is_done for evaluation in self.evaluations)
+        return sum(evaluation.state == "failed" for evaluation in self.evaluations)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the journal's line; only `wall_seconds` differs between equal runs."""

@@ -173,6 +173,8 @@ OPERATIONS: Mapping[str, Kind] = {
 
 RECIPE_SETTINGS: Mapping[str, Parameter] = {
     "learning_rate": Parameter(float, least=1e-8, most=1.0),
+    # Times the fidelity's own rate: a choice that means the same at each fidelity.
+    "learning_rate_factor": Parameter(float, least=1e-3, most=1e3),
     "weight_decay": Parameter(float, least=0.0, most=1.0),
 }
 

@@ -2,7 +2,7 @@
 
     python benchmarks/scale/simulate.py
 
-Children last as long as those recorded in benchmarks/yeast did. One process, the driver, does the rest, one
+Children last as long as those of benchmarks/yeast/table.tsv.gz did. One process, the driver, does the rest, one
 thing after the other: it takes a result in, stores it, hands the next child out, and after each step lets the
 controller learn. What each of these costs is measured first, on this machine, with the real searcher, store
 and pool. Then the loop of `ambient.search.loop` is replayed in simulated time, with 0 (synchronous), 1 and 3
@@ -32,7 +32,7 @@ from ambient.search import AmbientConfig, AmbientSearcher, RandomSearcher
 from ambient.space import named_space
 
 HERE = Path(__file__).resolve().parent
-RECORDED = HERE.parent / "yeast" / "evaluations.tsv.gz"
+RECORDED = HERE.parent / "yeast" / "table.tsv.gz"
 WORKERS = (10, 100, 1_000, 10_000)
 AHEAD = (0, 1, 3)
 ROUNDS = 20  # children for each worker
@@ -188,10 +188,9 @@ def nothing(task: TaskData, architecture: Any, fidelity: Any, seed: int, device:
 def hand_out(children: int = 2000) -> float:
     """Time a pool of one worker over children that cost nothing."""
     codes = np.zeros((4, 8), dtype=np.uint8)
-    task = TaskData(
-        name="task", codes=codes, labels=np.array([[0], [1], [0], [1]], dtype=np.uint8),
-        split=np.array([0, 0, 1, 2], dtype=np.uint8), window_bp=8,
-    )  # fmt: skip
+    labels = np.array([[0], [1], [0], [1]], dtype=np.float32)
+    split, origin = np.array([0, 0, 1, 2], dtype=np.uint8), np.array([1, 0, 1, 0], dtype=np.uint8)
+    task = TaskData("task", "tf", 8, codes, labels, split, origin)
     requests = RandomSearcher(named_space("ambient-10"), ["task"], SEARCH).ask(children)
     with PoolEngine({"task": task}, 1, train=nothing) as pool:
         list(pool.run(requests[:1]))

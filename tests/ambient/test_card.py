@@ -237,6 +237,46 @@ def test_descriptors_of_another_schema_are_refused() -> None:
         controller().propose(replace(TASKS[0], schema_version=SCHEMA_VERSION + 1))
 
 
+def recorded(task: Descriptors, revision: int) -> Descriptors:
+    """Say that a revision of the built-in finder found a task's motifs."""
+    return replace(task, sources={"motifs": {"finder": "built-in", "revision": revision}})
+
+
+def test_a_card_remembers_what_found_the_motifs_and_refuses_another_finder(tmp_path: Path) -> None:
+    own = controller()
+    scaler = Scaler.fit([recorded(task, 4) for task in TASKS])
+    replace(own, scaler=scaler).save(tmp_path)
+    loaded = Controller.load(tmp_path)
+    assert loaded.propose(recorded(TASKS[0], 4)) == own.propose(TASKS[0])
+    with pytest.raises(RunError, match=r"revision 5, .* revision 4, .* describe the data set anew"):
+        loaded.propose([recorded(TASKS[0], 4), recorded(TASKS[1], 5)])
+    with pytest.raises(RunError, match="describe the data set anew"):
+        loaded.nearest(recorded(TASKS[1], 5))
+
+
+def test_what_is_not_recorded_is_said_once_and_refused_never(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = controller()
+    own.save(tmp_path)
+    card = json.loads((tmp_path / "card.json").read_text())
+    del card["descriptors"]["motif_finder"]  # as cards of before
+    edit_card(tmp_path, **card)
+    old = Controller.load(tmp_path)
+    assert old.propose(TASKS) == own.propose(TASKS)
+    assert old.propose(None) == own.propose(None)
+    assert not caplog.messages
+    old.propose([recorded(task, 4) for task in TASKS])
+    (said,) = caplog.messages
+    assert said.startswith("the card does not say what found the motifs of the training tasks; ")
+    assert "only if it was the built-in finder, revision 4, so train the controller" in said
+    caplog.clear()
+    new = replace(own, scaler=Scaler.fit([recorded(task, 4) for task in TASKS]))
+    new.propose(TASKS)
+    (said,) = caplog.messages
+    assert said.startswith("the descriptors of task_0 do not say what found the motifs")
+
+
 def test_a_controller_of_format_1_loads_for_ever() -> None:
     old = Controller.load(GOLDEN)
     expected = json.loads((GOLDEN / "expected.json").read_text())

@@ -80,3 +80,16 @@ def test_a_configuration_names_only_what_was_chosen() -> None:
         "gpus_per_child": 0.25,
     }
     assert as_choice(chosen) is chosen
+
+
+def test_a_predictor_is_learned_by_train_alone(tmp_path: Path) -> None:
+    choice = EngineChoice(f"predictor:{tmp_path / 'rows.sqlite'}")
+    assert (choice.kind, choice.path, choice.trains) == (
+        "predictor",
+        tmp_path / "rows.sqlite",
+        False,
+    )
+    with pytest.raises(
+        RunError, match="needs the descriptors of the tasks, which only `ambient train`"
+    ):
+        open_engine(choice, TASKS)

@@ -52,18 +52,3 @@ def test_results_that_come_one_by_one_are_not_held_back(tmp_path: Path) -> None:
             Remembering(InlineEngine(TASKS, pretend), store).run([request(s) for s in range(3)]), 1
         ):
             assert store.brought == [1] * number
-
-
-def test_a_stopped_result_is_the_answer_to_a_request_of_the_same_fidelity_alone(
-    tmp_path: Path,
-) -> None:
-    engine = InlineEngine(TASKS, pretend)
-    (done,) = engine.run([request(5)])
-    stopped = Evaluation.of(
-        done.request, done.task_hash, state="stopped", reason="below", metrics={"a": 0.5}
-    )
-    with Store(tmp_path / "store.sqlite") as store:
-        store.put(stopped)
-        remembering = Remembering(engine, store)
-        assert [one.state for one in remembering.run([request(5)])] == ["stopped"]
-        assert [one.state for one in remembering.run([request(5, epochs=3)])] == ["done"]

@@ -19,11 +19,18 @@ NAMES = [entry.name for entry in DESCRIPTORS]
 COUNT = len(NAMES)
 
 
-def described(task: str = "task", **values: float | None) -> Descriptors:
+HOMER = {"finder": "homer2"}
+REVISION_3, REVISION_4 = ({"finder": "built-in", "revision": number} for number in (3, 4))
+
+
+def described(
+    task: str = "task", finder: dict[str, Any] | None = None, **values: float | None
+) -> Descriptors:
     everything: dict[str, Any] = dict.fromkeys(NAMES, 0.0)
     everything.update(values)
+    sources = {} if finder is None else {"motifs": finder}
     return Descriptors(
-        task=task, schema_version=SCHEMA_VERSION, values=everything, sources={}, motifs=()
+        task=task, schema_version=SCHEMA_VERSION, values=everything, sources=sources, motifs=()
     )
 
 
@@ -95,6 +102,10 @@ def test_every_vector_is_finite_whatever_is_missing() -> None:
 def test_a_scaler_survives_json() -> None:
     scaler = Scaler.fit([described(n_peaks=10.0), described(n_peaks=99.0, phylop_mean=None)])
     assert Scaler.from_dict(json.loads(json.dumps(scaler.to_dict()))) == scaler
+    scaler = Scaler.fit([described(finder=HOMER)])
+    again = Scaler.from_dict(json.loads(json.dumps(scaler.to_dict())))
+    assert again == scaler
+    assert again.motif_finder == "HOMER"
 
 
 def test_descriptors_of_another_schema_are_refused_and_both_versions_named() -> None:
@@ -118,3 +129,63 @@ def test_vectors_give_their_values_back() -> None:
         known = [value for value in restored[name] if value is not None]
         assert known == pytest.approx([value for value in expected if value is not None], rel=1e-5)
     assert restored["utr_distance_median_bp"][0] == 0  # and not 1e-8
+
+
+@pytest.mark.parametrize(
+    ("trained", "given", "said"),
+    [
+        (
+            REVISION_4,
+            HOMER,
+            "by HOMER, .* by the built-in finder, revision 4, .* anew without --homer",
+        ),
+        (REVISION_4, {"finder": "homer", "name": "x"}, "anew without --homer and --run-homer"),
+        (
+            HOMER,
+            REVISION_4,
+            "by the built-in finder, revision 4, .* anew with --homer or --run-homer",
+        ),
+        (REVISION_4, REVISION_3, "revision 3, .* revision 4, .* with the version of ambient that"),
+        (REVISION_3, REVISION_4, "revision 4, .* revision 3, .* with the version of ambient that"),
+    ],
+)
+def test_descriptors_whose_motifs_another_finder_found_are_refused(
+    trained: dict[str, Any], given: dict[str, Any], said: str
+) -> None:
+    scaler = Scaler.fit([described(finder=trained), described(finder=trained, n_peaks=9.0)])
+    assert np.isfinite(scaler.transform(described(finder=trained))).all()
+    with pytest.raises(RunError, match=f"descriptors of mine: .*{said}"):
+        scaler.transform(described("mine", given))
+
+
+@pytest.mark.parametrize(
+    ("trained", "given"),
+    [
+        (HOMER, {"finder": "homer", "name": "motifs.motif"}),  # HOMER's, whoever ran it
+        (None, REVISION_4),
+        (REVISION_4, None),
+        (REVISION_4, {"finder": "built-in"}),  # from before revisions were recorded
+        (REVISION_4, {"finder": 7, "revision": "x"}),  # of another program
+    ],
+)
+def test_a_finder_that_is_the_same_or_not_recorded_is_no_reason_to_refuse(
+    trained: dict[str, Any] | None, given: dict[str, Any] | None
+) -> None:
+    scaler = Scaler.fit([described(finder=trained)])
+    assert scaler.conflict(described(finder=given)) is None
+    scaler.transform(described(finder=given))
+
+
+def test_training_tasks_of_two_finders_are_refused_and_one_of_each_is_named() -> None:
+    with pytest.raises(
+        RunError, match="motifs of a were found by HOMER, those of b by the built-in"
+    ):
+        Scaler.fit([described("a", HOMER), described("b", REVISION_4), described("c")])
+
+
+def test_a_scaler_from_before_finders_were_recorded_reads_anything() -> None:
+    old = Scaler.fit([described(n_peaks=10.0, finder=HOMER), described(n_peaks=20.0)]).to_dict()
+    del old["motif_finder"]
+    scaler = Scaler.from_dict(old)
+    assert scaler.motif_finder is None
+    scaler.transform(described(finder=REVISION_4))

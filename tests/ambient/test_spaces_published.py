@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 
 def test_the_published_spaces_are_read_by_name() -> None:
-    assert published_spaces() == ("ambient-10", "ambient-plus")
+    assert published_spaces() == ("ambient-10", "ambient-plus", "bionas-4")
     for name in published_spaces():
         assert named_space(name).name == name
     with pytest.raises(SpaceError, match='did you mean "ambient-10"'):
@@ -62,7 +62,7 @@ def test_ambient_plus_decides_window_blocks_and_recipe() -> None:
     drawn = [named_space("ambient-plus").sample(generator) for _ in range(300)]
     assert {one.window_bp for one in drawn} == {200, 500, 1000}
     assert {sum(x.kind == "convolution" for x in one.layers) for one in drawn} == {1, 2, 3, 4}
-    assert all(set(one.recipe) == {"learning_rate", "weight_decay"} for one in drawn)
+    assert all(set(one.recipe) == {"learning_rate_factor", "weight_decay"} for one in drawn)
     assert len({one.key for one in drawn}) == len({one.tokens for one in drawn})
 
 

@@ -246,6 +246,18 @@ def test_an_architecture_may_set_the_window_and_the_recipe():
     assert decayed != free
 
 
+@pytest.mark.parametrize(
+    ("recipe", "rate"),
+    [
+        ({"learning_rate_factor": 0.5}, 0.5 * QUICK.learning_rate),
+        ({"learning_rate": 0.004, "learning_rate_factor": 2.0}, 0.008),
+    ],
+)
+def test_a_factor_multiplies_the_rate_that_it_finds(recipe, rate):
+    trained = train_child(planted_task(), Small(recipe=recipe), replace(QUICK, epochs=1), seed=0)
+    assert trained.history[0]["learning_rate"] == pytest.approx(rate)
+
+
 def test_an_unknown_key_of_the_recipe_is_an_error():
     with pytest.raises(RunError, match=r"unknown key 'momentum', known are learning_rate"):
         train_child(planted_task(), Small(recipe={"momentum": 0.9}), QUICK, seed=0)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ambient.cli.describe import say_what_was_left_out
 from ambient.controller.card import Controller
 from ambient.data.table import read_table
 from descriptors import Descriptors, pipeline
@@ -139,6 +142,72 @@ def test_a_data_set_is_placed_among_the_tasks_of_a_controller(
     answer = ambient("describe", one, "--explain", "--against", small_run)
     assert answer.code == 0, answer.err
     assert f"among {tasks}" in answer.out
+
+
+def test_what_was_left_out_is_said_with_the_table_or_without(
+    ambient: Callable, corpus: Path
+) -> None:
+    peaks = sorted((corpus.parent / "peaks").iterdir())[0]
+    rows = peaks.read_text().splitlines()
+    kept = sum(line.startswith("chr1\t") for line in rows)
+    arguments = [
+        "describe",
+        peaks,
+        "--genome",
+        corpus.parent / "genome.fa",
+        "--chromosomes",
+        "chr1",
+    ]
+    answer = ambient(*arguments)
+    assert answer.code == 0, answer.err
+    said = f"peaks ({peaks.name}): {len(rows) - kept:,} on a chromosome that was not asked for"
+    assert f"left out of the {said}" in answer.err
+    explained = ambient(*arguments, "--explain")
+    assert said in explained.out
+    assert said not in explained.err
+
+
+def test_factors_that_no_table_lists_are_said_once_for_a_corpus(
+    one: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = Descriptors.load(one)
+    unknown = {
+        f"Xyz{at}": replace(
+            plain,
+            values=plain.values | {"has_c2h2_zinc_finger": None, "has_bzip_maf": None},
+            sources=plain.sources | {"interpro": {"factor": f"Xyz{at}", "listed": False}},
+        )
+        for at in range(7)
+    }
+    say_what_was_left_out({"plain": plain, **unknown})
+    assert (
+        "no table of domains lists the factor of 7 of 8 tasks (Xyz0, Xyz1, Xyz2, Xyz3, Xyz4, ...)"
+        in (capsys.readouterr().err)
+    )
+    say_what_was_left_out({"plain": plain})
+    assert "no table" not in capsys.readouterr().err
+
+
+def test_motifs_of_another_finder_than_the_controllers_are_refused(
+    ambient: Callable, one: Path, small_run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(small_run / "controller", tmp_path / "controller")
+    card = json.loads((tmp_path / "controller" / "card.json").read_text())
+    card["descriptors"]["motif_finder"] = Descriptors.load(one).motif_finder
+    (tmp_path / "controller" / "card.json").write_text(json.dumps(card))
+    answer = ambient("propose", one, "--controller", tmp_path / "controller")
+    assert (answer.code, answer.err) == (0, "")
+    described = json.loads(one.read_text())
+    described["sources"]["motifs"] = {"finder": "homer2"}
+    (tmp_path / "homer.json").write_text(json.dumps(described))
+    refused = ambient("propose", tmp_path / "homer.json", "--controller", tmp_path / "controller")
+    assert (refused.code, refused.out) == (2, "")
+    assert "the motifs were found by HOMER, but those of the controller's" in refused.err
+    assert "describe the data set anew without --homer and --run-homer" in refused.err
+    against = ["--explain", "--against", tmp_path / "controller"]
+    explained = ambient("describe", tmp_path / "homer.json", *against)
+    assert explained.code == 0
+    assert "the motifs were found by HOMER, but those of the controller's" in explained.err
 
 
 @pytest.mark.parametrize(

@@ -31,19 +31,26 @@ SOURCES: dict[str, dict[str, Any]] = {
     "phastcons": {"name": "p.bw", "scored_share": 0.981, "peaks_on_chromosomes_without": 4},
     "motifs": {
         "finder": "built-in",
+        "revision": 4,
         "foreground": 1078,
         "background": 5000,
         "motifs": 75,
         "without_known_bases": 2,
         "passed_over": 1200,
     },
-    "interpro": {"name": "factors.tsv", "factor": "Reb1", "listed": True},
+    "interpro": {
+        "name": "factors.tsv",
+        "factor": "Reb1",
+        "listed": True,
+    },
 }
 
 
 @pytest.fixture
 def reb1() -> Descriptors:
-    return Descriptors("Reb1", 1, {name: float(at) for at, name in enumerate(NAMES)}, SOURCES)
+    values = {name: float(at) for at, name in enumerate(NAMES)}
+    values |= {"is_tf": 1.0, "is_polymerase": 0.0, "is_histone": 0.0, "is_accessibility": 0.0}
+    return Descriptors("Reb1", 1, values, SOURCES)
 
 
 @given(numbers, st.lists(numbers, min_size=1, max_size=30))
@@ -85,7 +92,11 @@ def test_every_group_says_where_it_came_from(reb1: Descriptors) -> None:
         == "phastcons p.bw, which scores 98.1% of the bases; phylop missing: pass --phylop"
     )
     assert found["protein domains"] == "Reb1 in factors.tsv"
-    assert "75 motifs in 1,078 windows, against 5,000" in found["motifs"]
+    assert found["motifs"] == (
+        "the built-in finder, revision 4: 75 motifs in 1,078 windows, against 5,000 of the background"
+    )
+    histone = replace(reb1, values={**reb1.values, "is_histone": 1.0, "is_accessibility": 0.0})
+    assert origins(histone)["protein domains"] == "0, since an assay of this category has no factor"
 
 
 def test_what_is_missing_names_the_option_that_gives_it(reb1: Descriptors) -> None:
@@ -100,8 +111,8 @@ def test_what_is_missing_names_the_option_that_gives_it(reb1: Descriptors) -> No
         assert option in found[group]
     unlisted = {"interpro": {"name": "factors.tsv", "factor": "Xyz1", "listed": False}}
     found = origins(replace(nothing, sources=unlisted))
-    assert (
-        found["protein domains"] == "Xyz1 in factors.tsv, which does not list it: pass --interpro"
+    assert found["protein domains"] == (
+        "missing: no Xyz1 in factors.tsv; name it as that does, or list it in a table for --interpro"
     )
 
 
@@ -112,6 +123,14 @@ def test_what_was_left_out_is_counted_by_reason(reb1: Descriptors) -> None:
         "being too many",
         "peaks (reb1.bed): 1,400 on a chromosome that was not asked for; 3 on an excluded region",
         "phastcons (p.bw): 4 peaks on chromosomes that it lacks",
+    ]
+    unknown = {"exclude": {"name": "x.bed", "left_out": {"on a chromosome": 1}}}
+    assert left_out(replace(reb1, sources=unknown)) == [
+        "excluded regions (x.bed): 1 on a chromosome"
+    ]
+    unscored = {"phylop": {"name": "y.bw", "scored_share": 0.0, "peaks_on_chromosomes_without": 0}}
+    assert left_out(replace(reb1, sources=unscored)) == [
+        "phylop (y.bw): all bases of the peaks, none of which has a score"
     ]
     assert left_out(replace(reb1, sources={"genome": {"name": "genome.fa", "left_out": {}}})) == []
 

@@ -113,9 +113,12 @@ def test_a_packed_file_with_windows_line_ends_is_read(tmp_path: Path) -> None:
         ),
         ([HEADER.replace("6.177716", "1e999"), *ROWS], "bad.motif:1: the detection threshold"),
         ([HEADER.replace("-1018.682672", "nan"), *ROWS], "bad.motif:1: the ln p-value"),
-        ([HEADER.replace("StrandBias", "Bias"), *ROWS], "bad.motif:1: .* no readable StrandBias"),
-        ([HEADER.replace("Multiplicity:1.12", "Multiplicity:"), *ROWS], "no readable Multiplicity"),
-        ([HEADER.replace("T:627.0(58.16%)", "T:many"), *ROWS], "bad.motif:1: .* no readable T"),
+        ([HEADER.replace("StrandBias", "Bias"), *ROWS], "bad.motif:1: .* no readable .StrandBias:"),
+        (
+            [HEADER.replace("Multiplicity:1.12", "Multiplicity:"), *ROWS],
+            "no readable .Multiplicity:",
+        ),
+        ([HEADER.replace("T:627.0(58.16%)", "T:many"), *ROWS], "bad.motif:1: .* no readable .T:"),
     ],
 )
 def test_a_malformed_file_is_refused_with_its_line(lines: list[str], message: str) -> None:

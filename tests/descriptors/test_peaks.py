@@ -251,6 +251,19 @@ def test_intervals_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert table.to_numpy().tolist() == [["chrII", 5, 9], ["chrI", 50, 90]]
 
 
+def test_regions_of_another_assembly_are_refused_and_may_end_past_the_end(tmp_path: Path) -> None:
+    size = GENOME.sizes["chrI"]
+    regions = f"scaffold9\t0\t9\nchrI\t5\t9\nchrI\t{size - 1}\t{size + 50}\n"
+    assert len(read_intervals(write(tmp_path, regions), GENOME)) == 3
+    path = write(tmp_path, f"{regions}chrI\t{size}\t{size + 9}\n")
+    with pytest.raises(InputError) as caught:
+        read_intervals(path, GENOME)
+    assert str(caught.value) == (
+        f"{path}:4: the start {size} is past the end of chrI in {GENOME.name} ({size} bp), so the "
+        "file looks like one of another assembly; name that of the genome, or correct the row"
+    )
+
+
 def test_every_real_peak_file_is_read_whole(yeast: Path) -> None:
     genome = Genome.open(yeast / "genome" / "sacCer3.fa.gz")
     tasks = pd.read_csv(yeast / "tasks.tsv", sep="\t")

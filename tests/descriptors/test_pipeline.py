@@ -16,7 +16,7 @@ from descriptors import pipeline
 from descriptors.background import gc_share, motif_windows
 from descriptors.errors import InputError
 from descriptors.genome import Genome
-from descriptors.motifs import Motif, find_motifs
+from descriptors.motifs import FINDER_REVISION, Motif, find_motifs
 from descriptors.peaks import overlaps, read_peaks
 from descriptors.pipeline import Descriptors, describe
 from descriptors.schema import NAMES
@@ -81,6 +81,7 @@ def test_all_forty_values_are_there_and_two_runs_give_the_same_bytes(tmp_path: P
     assert all(value is not None for value in found.values.values())
     assert np.isfinite(found.vector()).all()
     assert found.task == "peaks"
+    assert found.motif_finder == f"the built-in finder, revision {FINDER_REVISION}"
     best = min(found.motifs, key=lambda motif: motif.log_p)
     assert (
         best.consensus in (MOTIF, "ACGGTTACCC", MOTIF[:8], MOTIF[1:9], MOTIF[2:])
@@ -146,9 +147,37 @@ def test_every_source_names_its_file_its_hash_and_what_was_left_out(tmp_path: Pa
     left_out = sources["peaks"]["left_out"]
     assert left_out["on a chromosome that was not asked for"] == 40
     assert left_out.get("on an excluded region", 0) + sources["peaks"]["rows"] == 20
+    exclude = inputs["exclude"]
+    exclude.write_text(exclude.read_text() + "scaffold9\t0\t900\n")
+    assert describe(**inputs).sources["exclude"]["rows"] == 2
+    assert describe(**inputs).sources["exclude"]["left_out"] == {
+        "on a chromosome that the genome does not have": 1
+    }
     for name in set(sources) - {"motifs"}:
         assert len(sources[name]["sha256"]) == 64
         assert "/" not in sources[name]["name"]
+
+
+@pytest.mark.usefixtures("no_motifs")
+@pytest.mark.parametrize(
+    ("factor", "flags", "table", "is_listed"),
+    [
+        ("Mig1", [1.0, 0.0], "factors.tsv", True),  # the user's table lacks it
+        ("Reb1", [0.0, 1.0], "mine.tsv", True),  # and overrules the shipped one
+        ("Abc1", [1.0, 0.0], "mine.tsv", True),
+        ("Xyz1", [None, None], "mine.tsv", False),
+    ],
+)
+def test_the_source_of_the_domains_is_the_table_that_lists_the_factor(
+    tmp_path: Path, factor: str, flags: list[float | None], table: str, is_listed: bool
+) -> None:
+    inputs = write_inputs(tmp_path)
+    mine = tmp_path / "mine.tsv"
+    mine.write_text("factor\tinterpro\nREB1\tIPR004826\nAbc1\tIPR013087\n")
+    found = describe(inputs["peaks"], inputs["genome"], factor=factor, interpro=mine)
+    assert [found.values[name] for name in ("has_c2h2_zinc_finger", "has_bzip_maf")] == flags
+    source = found.sources["interpro"]
+    assert (source["name"], source["listed"]) == (table, is_listed)
 
 
 @pytest.mark.usefixtures("no_motifs")

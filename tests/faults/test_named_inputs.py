@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from file_strategies import bgzip
 
 from descriptors.errors import InputError
+from descriptors.explain import left_out
 from descriptors.genome import Genome
 from descriptors.peaks import read_peaks
 from descriptors.pipeline import Descriptors, describe
@@ -36,7 +39,9 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def described(place: Path, peaks: str | bytes = PLAIN, **files: str | bytes) -> Descriptors:
+def described(
+    place: Path, peaks: str | bytes = PLAIN, factor: str | None = None, **files: str | bytes
+) -> Descriptors:
     """Describe files of the given contents; a bigWig stands there already."""
     arguments: dict[str, Path] = {"genome": place / "genome.fa", "homer": place / "motifs.motif"}
     for name, content in {"peaks": peaks, **files}.items():
@@ -44,12 +49,14 @@ def described(place: Path, peaks: str | bytes = PLAIN, **files: str | bytes) -> 
         if content != "there":
             data = content.encode() if isinstance(content, str) else content
             arguments[name].write_bytes(data)
-    return describe(name="task", **arguments)  # type: ignore[arg-type]
+    return describe(name="task", factor=factor, **arguments)  # type: ignore[arg-type]
 
 
-def said(place: Path, peaks: str | bytes = PLAIN, **files: str | bytes) -> str:
+def said(
+    place: Path, peaks: str | bytes = PLAIN, factor: str | None = None, **files: str | bytes
+) -> str:
     with pytest.raises(InputError) as caught:
-        described(place, peaks, **files)
+        described(place, peaks, factor, **files)
     return str(caught.value).replace(f"{place}/", "")
 
 
@@ -125,7 +132,7 @@ def test_large_positions_in_scientific_notation_are_read_exactly(place: Path) ->
         ),
         (
             PLAIN + "chr1\t5\t601\n",
-            "peaks:4: the end 601 is past the end of chr1 in genome.fa (600 bp), correct the row, "
+            "peaks:4: the end 601 is past the end of chr1 in genome.fa (600 bp); correct the row, "
             "or name the genome that the file was made on",
         ),
         (
@@ -174,6 +181,55 @@ def test_a_peak_file_that_is_wrong_is_refused_in_one_sentence(
     place: Path, peaks: str | bytes, sentence: str
 ) -> None:
     assert said(place, peaks) == sentence
+
+
+@pytest.mark.parametrize(
+    ("role", "content"),
+    [
+        ("genome", ">chr1\n" + "ACGGTCTA" * 75 + "\n>chr2\n" + "CATT" * 150 + "\n"),
+        ("annotation", 'chr1\ts\texon\t1\t90\t.\t+\t.\ttranscript_id "a";\n' * 9),
+        ("homer", MOTIFS),
+        ("exclude", "chr1\t0\t9\n" * 99),
+        ("interpro", "factor\tinterpro\n" + "Reb1\t-\n" * 99),
+    ],
+)
+def test_a_truncated_archive_is_told_whatever_is_in_it(
+    place: Path, role: str, content: str
+) -> None:
+    packed = gzip.compress(content.encode())
+    assert described(place, factor="Reb1", **{role: packed}).values["n_peaks"] == 3
+    sentence = said(place, factor="Reb1", **{role: packed[:-12]})
+    assert sentence.startswith(f"{role}: the gzip file is truncated or damaged (")
+    assert sentence.endswith("; fetch it again")
+
+
+STATUS = Path("/proc/self/status")
+_READ_EACH = f"""
+import sys
+from descriptors.peaks import read_peaks
+for path in sys.argv[1:]:
+    rows = read_peaks(path).source.rows
+    peak_kb = open("{STATUS}").read().split("VmHWM:")[1].split()[0]
+    print(rows, 1024 * int(peak_kb))
+"""
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="this system does not tell the memory of a process")
+def test_ten_million_peaks_fit_into_two_gigabytes(tmp_path: Path) -> None:
+    # Two smaller files tell what a row costs; benchmarks/descriptors/ten_million.py reads all ten.
+    sizes = (200_000, 1_200_000)
+    for size in sizes:
+        rows = (f"chr1\t{at * 100}\t{at * 100 + 50}\n" for at in range(size))
+        (tmp_path / f"{size}.bed").write_text("".join(rows))
+    done = subprocess.run(
+        [sys.executable, "-c", _READ_EACH, *(tmp_path / f"{size}.bed" for size in sizes)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    few, low, many, high = map(int, done.stdout.split())
+    assert (few, many) == sizes
+    assert low + (high - low) / (many - few) * (10_000_000 - few) < 2e9
 
 
 def test_peaks_of_another_assembly_are_told_by_its_lengths(tmp_path: Path) -> None:
@@ -254,6 +310,7 @@ def test_a_bigwig_with_no_overlap_leaves_the_value_missing_and_says_so(place: Pa
     found = described(place, phylop="there")
     assert found.values["phylop_mean"] is None
     assert found.sources["phylop"]["scored_share"] == 0
+    assert left_out(found) == ["phylop (phylop): all bases of the peaks, none of which has a score"]
     _write_track(place / "phylop", {"chr9": 600}, {"chr9": (500, 600)})
     assert said(place, phylop="there").startswith(
         "phylop: none of the 1 bigWig chromosomes lies on genome.fa"
@@ -273,6 +330,11 @@ def test_an_annotation_without_exons_and_a_file_without_motifs_are_refused(place
 
 def test_a_genome_of_unknown_bases_alone_describes_all_but_motifs(place: Path) -> None:
     (place / "genome.fa").write_text(f">chr1\n{'N' * 600}\n>chr2\n{'n' * 600}\n")
-    found = described(place)
-    assert found.values["n_peaks"] == 3
+    assert described(place).values["n_peaks"] == 3  # with motifs that HOMER found
+    with pytest.raises(InputError) as caught:
+        describe(place / "peaks", place / "genome.fa")
+    assert str(caught.value) == (
+        "genome.fa: it has no known base (A, C, G, T) around any of the 3 peaks; name a genome with "
+        "sequence, that of the peaks' assembly"
+    )
     assert (Genome.open(place / "genome.fa").codes("chr2") == 4).all()

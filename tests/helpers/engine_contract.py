@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 from tiny_children import request, tiny_task
 
+from ambient.child.stopping import Rung
 from ambient.errors import RunError
 from ambient.evaluate import Engine, Evaluation
 
@@ -17,6 +19,7 @@ REQUESTS = [
     request(1, "tiny", 0),
     request(0, "tiny", 11, learning_rate=0.01),
     request(2, "other", 4, members=2),
+    replace(request(3, "tiny", 0), rungs=(Rung(1, 0.99),)),  # given up early
 ]
 
 Check = Callable[[Engine, list[Evaluation]], None]  # the engine, what the inline one answers
@@ -34,7 +37,7 @@ def results_are_the_same_bit_for_bit(engine: Engine, recorded: list[Evaluation])
 
 
 def results_do_not_depend_on_the_order(engine: Engine, recorded: list[Evaluation]) -> None:
-    assert facts(engine.run([REQUESTS[index] for index in (4, 2, 0, 3, 1)])) == facts(recorded)
+    assert facts(engine.run([REQUESTS[index] for index in (4, 2, 5, 0, 3, 1)])) == facts(recorded)
 
 
 def equal_requests_are_answered_each(engine: Engine, recorded: list[Evaluation]) -> None:

@@ -1,0 +1,243 @@
+"""What the table of evaluations says before any claim: what moves AUROC, and what a choice by data set can bring.
+
+    python benchmarks/yeast/analyse.py
+
+reads table.tsv.gz (`table.py` makes it) and writes analysis.json and analysis.md beside this file; trains nothing.
+
+- **Shares of the variance** of validation AUROC, over the architectures that all 36 training tasks have: task,
+  architecture, their interaction, and noise (half the mean squared difference of two seeds).
+- **Rank correlation** between tasks, and between two seeds of one task.
+- **The ceiling**: each task's own best architecture against the best single one, chosen on the validation AUROC of one
+  seed and scored by the test AUROC of the other, so that luck in choosing is not counted as gain. The best single
+  architecture for a task is chosen on the *other* training tasks.
+- **What matters where**: for each category, the share of the variance between architectures that each decision of the
+  space explains by itself (adjusted R squared of its choices, after the task's mean).
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from ambient.child.fidelity import SEARCH
+from ambient.data.corpus import read_corpus
+from ambient.evaluate import Store
+from ambient.evaluate.exchange import import_tsv
+from ambient.files import write_atomic, write_json_atomic
+from ambient.report.summary import mean_interval
+from ambient.space import named_space
+
+HERE = Path(__file__).resolve().parent
+SPACES = ("ambient-plus", "ambient-10")
+LEAST = 5  # architectures that all training tasks must share
+
+
+def main() -> None:
+    """Analyse each space; write."""
+    corpus = read_corpus(HERE / "corpus.yaml")
+    rows = read_table(HERE / "table.tsv.gz")
+    categories = {spec.name: spec.category for spec in corpus.training_tasks}
+    found = {
+        space: analysed(rows[rows["space"] == space], categories, space)
+        for space in SPACES
+        if (rows["space"] == space).any()
+    }
+    write_json_atomic(HERE / "analysis.json", found)
+    text = "\n\n".join(as_text(space, one) for space, one in found.items()) + "\n"
+    write_atomic(HERE / "analysis.md", text)
+    print(text)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Give a row for each whole training at `search`: task, space, architecture, seed, tokens, AUROCs, seconds."""
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
+        import_tsv(store, path)
+        rows = [
+            {
+                "task": one.task,
+                "space": one.architecture.space,
+                "version": one.architecture.space_version,
+                "architecture": one.architecture.key,
+                "tokens": one.architecture.tokens,
+                "seed": one.seed,
+                "validation": one.metrics["validation_auroc"],
+                "test": one.metrics["test_auroc"],
+                "cpu_seconds": one.cpu_seconds,
+            }
+            for one in store.rows(fidelity=SEARCH.hash, state="done")
+        ]
+    return pd.DataFrame(rows)
+
+
+def analysed(rows: pd.DataFrame, categories: Mapping[str, str], space: str) -> dict[str, Any]:
+    """Analyse the rows of one space."""
+    rows = rows[rows["version"] == named_space(space).version]
+    training = rows[rows["task"].isin(categories)]
+    first, second = (training[training["seed"] == seed] for seed in (0, 1))
+    result: dict[str, Any] = {
+        "evaluations": len(rows),
+        "mean_cpu_seconds": float(rows["cpu_seconds"].mean()),
+        "tasks": int(training["task"].nunique()),
+    }
+    table = whole(first, "validation", list(categories))
+    result["architectures"] = table.shape[1]
+    if table.shape[1] < LEAST:
+        return result
+    again = whole(second, "validation", list(categories)).reindex(columns=table.columns)
+    noise = float(np.nanmean((table - again).to_numpy() ** 2) / 2) if len(second) else None
+    result["variance"] = variance_shares(table.to_numpy(), noise)
+    result["rank_correlation_of_tasks"] = float(
+        np.mean([spearmanr(a, b).statistic for a, b in itertools.combinations(table.to_numpy(), 2)])
+    )
+    both = [name for name in table if again[name].notna().all()]
+    if len(both) >= LEAST:
+        result["rank_correlation_of_seeds"] = float(
+            np.mean(
+                [spearmanr(table.loc[t, both], again.loc[t, both]).statistic for t in table.index]
+            )
+        )
+        tests = [whole(part, "test", list(categories))[both] for part in (first, second)]
+        result["ceiling"] = ceiling((table[both], again[both]), tests)
+    result["optimistic_ceiling"] = optimistic_ceiling(table)
+    result["decisions"] = {
+        category: decision_shares(first[first["task"].map(categories) == category], space)
+        for category in sorted(set(categories.values()))
+    }
+    result["decisions"]["all"] = decision_shares(first, space)
+    return result
+
+
+def whole(rows: pd.DataFrame, value: str, tasks: Sequence[str]) -> pd.DataFrame:
+    """Give the table tasks x architectures of the architectures that all tasks have."""
+    table = rows.pivot_table(index="task", columns="architecture", values=value)
+    table = table.reindex(index=sorted(tasks))
+    return table.loc[:, table.notna().all()]
+
+
+def variance_shares(table: np.ndarray, noise: float | None) -> dict[str, float | None]:
+    """Two-way analysis of variance without repeats; noise comes from the second seed.
+
+    The mean squares' expectations give the components: rows (tasks), columns (architectures), and what is left.
+    """
+    tasks, architectures = table.shape
+    centred = table - table.mean()
+    by_task, by_architecture = centred.mean(1), centred.mean(0)
+    left = centred - by_task[:, None] - by_architecture[None]
+    of_left = float((left**2).sum() / ((tasks - 1) * (architectures - 1)))
+    of_task = float(by_task.var(ddof=1) - of_left / architectures)
+    of_architecture = float(by_architecture.var(ddof=1) - of_left / tasks)
+    total = of_task + of_architecture + of_left
+    shares = {"task": of_task / total, "architecture": of_architecture / total}
+    if noise is None:
+        return {
+            **shares,
+            "interaction_and_noise": of_left / total,
+            "standard_deviation": total**0.5,
+        }
+    return {
+        **shares,
+        "interaction": (of_left - noise) / total,
+        "noise": noise / total,
+        "standard_deviation": total**0.5,
+    }
+
+
+def ceiling(
+    validation: tuple[pd.DataFrame, pd.DataFrame], test: Sequence[pd.DataFrame]
+) -> dict[str, Any]:
+    """Gain in test AUROC of each task's own choice over the best single one, chosen and scored on different seeds."""
+    gains: dict[str, list[float]] = {}
+    for chosen_by, scored_by in ((0, 1), (1, 0)):
+        values, scores = validation[chosen_by], test[scored_by]
+        for task in values.index:
+            own = values.loc[task].idxmax()
+            single = values.drop(index=task).mean().idxmax()
+            gains.setdefault(task, []).append(
+                float(scores.loc[task, own] - scores.loc[task, single])
+            )
+    means = [float(np.mean(both)) for both in gains.values()]
+    interval = mean_interval(means)
+    return {
+        "architectures": values.shape[1],
+        "gain": interval.mean,
+        "interval": [interval.low, interval.high],
+        "by_task": {task: float(np.mean(both)) for task, both in gains.items()},
+    }
+
+
+def optimistic_ceiling(table: pd.DataFrame) -> float:
+    """Mean over tasks of the best validation AUROC less that of the best single one; luck in choosing included."""
+    single = table.mean().idxmax()
+    return float((table.max(axis=1) - table[single]).mean())
+
+
+def decision_shares(rows: pd.DataFrame, space: str) -> dict[str, float]:
+    """Share of the variance within tasks that each decision's choices explain by themselves; adjusted R squared."""
+    names = [decision.name for decision in named_space(space).decisions]
+    value = rows["validation"] - rows.groupby("task")["validation"].transform("mean")
+    tokens = np.array(rows["tokens"].tolist())
+    # Rows of one architecture are no independent witnesses: the mean over the tasks counts once.
+    mean = value.groupby(rows["architecture"]).mean()
+    first = rows["architecture"].drop_duplicates()
+    tokens = tokens[rows.index.get_indexer(first.index)]
+    values = mean.loc[first].to_numpy()
+    shares = {}
+    for column, name in enumerate(names):
+        groups = pd.Series(values).groupby(tokens[:, column])
+        within = float(((values - groups.transform("mean")) ** 2).sum())
+        total = float(((values - values.mean()) ** 2).sum())
+        freedom = len(values) - groups.ngroups
+        shares[name] = 1 - (within / max(freedom, 1)) / (total / (len(values) - 1))
+    return shares
+
+
+def as_text(space: str, found: Mapping[str, Any]) -> str:
+    """Write what came out as Markdown."""
+    lines = [
+        f"**{space}**: {found['evaluations']:,} evaluations, {found['mean_cpu_seconds']:.1f} CPU s each; "
+        f"{found['architectures']} architectures on all {found['tasks']} training tasks.",
+        "",
+    ]
+    if "variance" not in found:
+        return "\n".join(lines)
+    shares = {k: v for k, v in found["variance"].items() if k != "standard_deviation"}
+    told = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares.items())
+    lines.append(
+        f"- Variance of validation AUROC (standard deviation {found['variance']['standard_deviation']:.3f}): {told}."
+    )
+    lines.append(f"- Rank correlation between tasks: {found['rank_correlation_of_tasks']:.2f}.")
+    if "rank_correlation_of_seeds" in found:
+        lines[-1] += f" Between two seeds of a task: {found['rank_correlation_of_seeds']:.2f}."
+    if "ceiling" in found:
+        one = found["ceiling"]
+        low, high = one["interval"]
+        lines.append(
+            f"- Each task's own best of {one['architectures']} over the best single one, chosen by one seed and scored "
+            f"by the other's test AUROC: {one['gain']:+.4f} (95% interval over tasks {low:+.4f} to {high:+.4f})."
+        )
+    lines.append(
+        f"- The same on the validation AUROC that chose it, luck included: {found['optimistic_ceiling']:+.4f}."
+    )
+    decisions = found["decisions"]
+    categories = list(decisions)
+    lines += [
+        "",
+        f"| decision | {' | '.join(categories)} |",
+        "|---|" + "---|" * len(categories),
+        *(
+            f"| {name} | " + " | ".join(f"{decisions[c][name]:.0%}" for c in categories) + " |"
+            for name in decisions["all"]
+        ),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
