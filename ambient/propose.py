@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ def proposal_entry(
             {
                 "summary": proposal.architecture.summary(),
                 "probability": proposal.probability,
+                "expected": None if proposal.expected is None else asdict(proposal.expected),
                 "architecture": proposal.architecture.to_dict(),
                 "nearest": [list(pair) for pair in proposal.nearest[:NEAREST_SHOWN]],
             }

@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from ambient.child.layers import AttentionPooling, BothStrands, LastState
 
-__all__ = ["count_flops", "count_parameters"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ambient.space import Architecture
+
+__all__ = ["count_flops", "count_parameters", "within_limits"]
+
+
+def within_limits(
+    window_bp: int, max_parameters: int | None = None, max_flops: int | None = None
+) -> Callable[[Architecture], bool] | None:
+    """Give what says whether an architecture stays within a user's limits; None where there is no limit.
+
+    Parameters
+    ----------
+    window_bp : int
+        Input window of architectures that set none, in base pairs.
+    max_parameters, max_flops : int, optional
+        Of one network with one output; floating-point operations are those of one window, forward.
+    """
+    if max_parameters is None and max_flops is None:
+        return None
+
+    def is_within(architecture: Architecture) -> bool:
+        width = architecture.window_bp or window_bp
+        with torch.random.fork_rng(devices=[]):
+            network = architecture.build(width, 1)
+        if max_parameters is not None and count_parameters(network) > max_parameters:
+            return False
+        return max_flops is None or count_flops(network, width) <= max_flops
+
+    return is_within
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -63,9 +96,8 @@ def _flops(part: nn.Module, x: Tensor, y: Tensor) -> int:
     if isinstance(part, nn.Linear):
         return 2 * y.numel() * part.in_features
     if isinstance(part, BothStrands):
-        # Two strands; where the kernel's span is odd, one more position is computed than is kept.
         filters, channels, kernel = part.weight.shape
-        return 2 * 2 * filters * channels * kernel * (x.shape[2] + part.span % 2)
+        return 2 * 2 * filters * channels * kernel * x.shape[2]
     if isinstance(part, AttentionPooling):
         return 2 * x.numel()  # the weighted sum; the scores are a convolution of its own
     if isinstance(part, LastState):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from ambient.errors import InputError
 if TYPE_CHECKING:
     from descriptors import Descriptors
 
+EXPECTED = ", expected AUROC {mean:.2f} ({low:.2f} to {high:.2f})"
+
 
 @click.command(
     epilog="""\b
@@ -35,6 +38,10 @@ Example
     "--controller", required=True, help="A run's folder, a controller's, or a pretrained name."
 )
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--max-parameters", type=click.IntRange(min=1), help="Propose no larger network.")
+@click.option(
+    "--max-flops", type=click.IntRange(min=1), help="Nor one that computes more for one window."
+)
 @click.option("--fit", "fitting", is_flag=True, help="Train the first proposal; needs PEAKS.")
 @click.option("--window", "window_bp", type=click.IntRange(min=50), default=500, show_default=True)
 @click.option("--validation", help="With --fit: chromosomes that stop training, by commas.")
@@ -48,6 +55,8 @@ def command(
     source: Path,
     controller: str,
     top: int,
+    max_parameters: int | None,
+    max_flops: int | None,
     fitting: bool,
     window_bp: int,
     validation: str | None,
@@ -63,11 +72,11 @@ def command(
     With --fit the first one is trained on the peaks. Only its training chromosomes are described then, and the folder
     --output gets descriptors.json, proposals.json and the trained model.
     """
+    asked = _Asked(controller, top, window_bp, max_parameters, max_flops)
     if fitting:
         _propose_and_fit(
             source,
-            controller,
-            top,
+            asked,
             window_bp,
             validation,
             test,
@@ -84,7 +93,7 @@ def command(
         )
     check_new_file(output)
     described = descriptors_of(source, seed, options)
-    entry = _propose(controller, described, options["category"], top)
+    entry = _propose(asked, described, options["category"])
     if output is not None:
         from ambient.files import write_json_atomic
 
@@ -94,20 +103,32 @@ def command(
         click.echo(f"wrote {output}", err=True)
 
 
-def _propose(
-    controller: str, described: Descriptors, category: str | None, top: int
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of which controller."""
+
+    controller: str
+    top: int
+    window_bp: int
+    max_parameters: int | None
+    max_flops: int | None
+
+
+def _propose(asked: _Asked, described: Descriptors, category: str | None) -> dict[str, Any]:
+    from ambient.child.count import within_limits
     from ambient.controller.card import Controller
     from ambient.propose import proposal_entry
 
-    proposals = Controller.load(controller).propose(described, top=top)
-    return proposal_entry(described.task, proposals, category, held_out=True)
+    controller = Controller.load(asked.controller)
+    accepts = within_limits(asked.window_bp, asked.max_parameters, asked.max_flops)
+    proposals = controller.propose(described, asked.top, accepts)
+    entry = proposal_entry(described.task, proposals, category, held_out=True)
+    return {**entry, "is_outside": controller.is_outside(described)}
 
 
 def _propose_and_fit(
     peaks: Path,
-    controller: str,
-    top: int,
+    asked: _Asked,
     window_bp: int,
     validation: str | None,
     test: str | None,
@@ -127,12 +148,12 @@ def _propose_and_fit(
         raise InputError(f"{peaks}: found descriptors, --fit trains on peaks; give the peak file")
     folder: Path = need(output, "--output", "as the folder of the fitted model")
     check_model_folder(folder)
-    Controller.load(controller)  # a wrong name is found before the work begins
+    Controller.load(asked.controller)  # a wrong name is found before the work begins
     task = task_of_peaks(peaks, window_bp, validation, test, seed, options)
     # Described from the chromosomes that train, so that no test label is seen.
     training = sorted(set(task.chromosome[task.subset("train")].tolist()))
     described = descriptors_of(peaks, seed, {**options, "chromosomes": ",".join(training)})
-    entry = _propose(controller, described, options["category"], top)
+    entry = _propose(asked, described, options["category"])
     fitted = fit(
         task,
         Architecture.from_dict(entry["proposals"][0]["architecture"]),
@@ -154,5 +175,15 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
     proposals = entry["proposals"]
     nearest = ", ".join(f"{name} ({distance:.1f})" for name, distance in proposals[0]["nearest"])
     click.echo(f"{entry['task']}: nearest training tasks {nearest}")
+    if entry.get("is_outside"):
+        click.echo(
+            "this data set lies farther from every training task than any of these from its nearest: take the "
+            "proposal as a guess, and search from it, or train a controller on a corpus with data sets like this",
+            err=True,
+        )
     for rank, proposal in enumerate(proposals, start=1):
-        click.echo(f"{rank}. probability {proposal['probability']:.3g}: {proposal['summary']}")
+        expected = proposal["expected"]
+        told = "" if expected is None else EXPECTED.format(**expected)
+        click.echo(
+            f"{rank}. probability {proposal['probability']:.3g}{told}: {proposal['summary']}"
+        )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -16,6 +17,8 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 
 from ambient.controller.policy import Policy, PolicyConfig
+from ambient.controller.predictor import Predictor
+from ambient.controller.proposal import Expected, Proposal
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.files import (
@@ -32,11 +35,12 @@ from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION
 if TYPE_CHECKING:
     from descriptors.record import Descriptors
 
-__all__ = ["Controller", "Proposal", "TrainingTask"]
+__all__ = ["Controller", "Expected", "Proposal", "TrainingTask"]
 
 FORMAT_VERSION = 1
-CARD, WEIGHTS = "card.json", "weights.safetensors"
+CARD, WEIGHTS, RECORDS = "card.json", "weights.safetensors", "predictor.safetensors"
 LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
+MOST_BEAM_WIDTH = 16_384  # and however many of them the user's limits refuse
 
 _log = logging.getLogger(__name__)
 
@@ -60,25 +64,6 @@ class TrainingTask:
     baseline: float | None
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """An architecture that a controller proposes for a data set.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    probability : float
-        Of this network under the controller, in (0, 1].
-    nearest : tuple of (str, float)
-        Training tasks with their distance to the data set: Euclidean, over standardised
-        descriptors; the nearest first.
-    """
-
-    architecture: Architecture
-    probability: float
-    nearest: tuple[tuple[str, float], ...]
-
-
 @dataclass(frozen=True, eq=False)
 class Controller:
     """A policy with all that it takes to use it.
@@ -94,6 +79,8 @@ class Controller:
         What was rewarded.
     training : mapping
         How it was trained (seed, steps, fidelity, ...): JSON values, for the reader.
+    predictor : Predictor, optional
+        What expects a result of each proposal; its tasks are the training tasks.
     """
 
     policy: Policy
@@ -101,6 +88,7 @@ class Controller:
     tasks: tuple[TrainingTask, ...]
     metric: str = "validation_auroc"
     training: Mapping[str, Any] = field(default_factory=dict)
+    predictor: Predictor | None = None
 
     @property
     def space(self) -> SearchSpace:
@@ -130,6 +118,11 @@ class Controller:
             "training": dict(self.training),
         }
         write_atomic(folder / WEIGHTS, weights)
+        if self.predictor is not None:
+            records = tensors_to_bytes(self.predictor.to_tensors())
+            write_atomic(folder / RECORDS, records)
+            names = list(self.predictor.records.tasks)
+            card["predictor"] = {"sha256": sha256_of_bytes(records), "tasks": names}
         write_json_atomic(folder / CARD, card)
 
     @classmethod
@@ -164,7 +157,8 @@ class Controller:
         try:
             scaler = Scaler.from_dict(card["descriptors"])
             _check_schema(path, scaler)
-            weights = _read_weights(folder, card["weights_sha256"])
+            weights = _read_tensors(folder / WEIGHTS, card["weights_sha256"])
+            predictor = _read_predictor(folder, card.get("predictor"))
             space = SearchSpace.from_dict(card["space"])
             policy = Policy(space, PolicyConfig(**card["policy"]), len(scaler.names))
             policy.load_state_dict(weights)
@@ -184,14 +178,27 @@ class Controller:
                 f"({error}); restore both from one source"
             ) from error
         policy.requires_grad_(False)
-        return cls(policy, scaler, tasks, metric, training)
+        return cls(policy, scaler, tasks, metric, training, predictor)
 
     @overload
-    def propose(self, descriptors: Descriptors | None, top: int = 1) -> list[Proposal]: ...
-    @overload
-    def propose(self, descriptors: Sequence[Descriptors], top: int = 1) -> list[list[Proposal]]: ...
     def propose(
-        self, descriptors: Descriptors | Sequence[Descriptors] | None, top: int = 1
+        self,
+        descriptors: Descriptors | None,
+        top: int = 1,
+        accepts: Callable[[Architecture], bool] | None = None,
+    ) -> list[Proposal]: ...
+    @overload
+    def propose(
+        self,
+        descriptors: Sequence[Descriptors],
+        top: int = 1,
+        accepts: Callable[[Architecture], bool] | None = None,
+    ) -> list[list[Proposal]]: ...
+    def propose(
+        self,
+        descriptors: Descriptors | Sequence[Descriptors] | None,
+        top: int = 1,
+        accepts: Callable[[Architecture], bool] | None = None,
     ) -> list[Proposal] | list[list[Proposal]]:
         """Propose architectures for data sets from their descriptors alone.
 
@@ -204,6 +211,8 @@ class Controller:
             training tasks.
         top : int
             How many different networks; fewer come back only where the space has fewer.
+        accepts : callable, optional
+            What a proposal must satisfy; others are passed over.
 
         Returns
         -------
@@ -214,14 +223,15 @@ class Controller:
         ------
         RunError
             The descriptors have another schema version, another finder found their motifs than those
-            of the training tasks, or `top` is not positive.
+            of the training tasks, `top` is not positive, or none of the most probable architectures is
+            accepted.
         """
         if top < 1:
             raise RunError(f"propose: top is {top}; ask for at least 1 architecture")
         self._say_what_is_not_recorded(descriptors)
         if isinstance(descriptors, Sequence):
-            return [self._propose(item, top) for item in descriptors]
-        return self._propose(descriptors, top)
+            return [self._propose(item, top, accepts) for item in descriptors]
+        return self._propose(descriptors, top, accepts)
 
     def nearest(self, descriptors: Descriptors | None) -> tuple[tuple[str, float], ...]:
         """Give the training tasks with their distances (Euclidean, standardised), nearest first."""
@@ -232,6 +242,20 @@ class Controller:
             for task in self.tasks
         ]
         return tuple(sorted(distances, key=lambda entry: (entry[1], entry[0])))
+
+    def is_outside(self, descriptors: Descriptors | None) -> bool:
+        """Whether a data set lies farther from every training task than any of these from its own nearest."""
+        return self.nearest(descriptors)[0][1] > self._widest_gap
+
+    @cached_property
+    def _widest_gap(self) -> float:
+        """Largest distance of a training task from the one that is nearest to it."""
+        values = np.array([task.vector[: len(self.scaler.names)] for task in self.tasks])
+        if len(values) < 2:
+            return math.inf
+        apart = np.linalg.norm(values[:, None] - values[None], axis=2)
+        np.fill_diagonal(apart, math.inf)
+        return float(apart.min(axis=1).max())
 
     def _say_what_is_not_recorded(
         self, descriptors: Descriptors | Sequence[Descriptors] | None
@@ -254,28 +278,51 @@ class Controller:
             )
             return
 
-    def _propose(self, descriptors: Descriptors | None, top: int) -> list[Proposal]:
+    def _propose(
+        self,
+        descriptors: Descriptors | None,
+        top: int,
+        accepts: Callable[[Architecture], bool] | None,
+    ) -> list[Proposal]:
         vector = torch.from_numpy(self.scaler.transform(descriptors))
         width = max(2 * top, LEAST_BEAM_WIDTH)
-        architectures: dict[str, Architecture] = {}
-        probabilities: dict[str, float] = {}
+        judged: dict[str, bool] = {}
         while True:
+            architectures: dict[str, Architecture] = {}
+            probabilities: dict[str, float] = {}
             tokens, log_probabilities = self.policy.beam(vector, width)
             for row, value in zip(tokens.tolist(), log_probabilities.tolist(), strict=True):
                 architecture = self.space.architecture(tuple(row))
+                key = architecture.key
+                if accepts is not None and not judged.setdefault(key, accepts(architecture)):
+                    continue
                 # Different tokens can spell one and the same network; its probability is their sum.
-                if architecture.key not in architectures:
-                    architectures[architecture.key] = architecture
-                    probabilities[architecture.key] = 0.0
-                probabilities[architecture.key] += math.exp(value)
-            if len(architectures) >= top or len(tokens) < width:
+                architectures.setdefault(key, architecture)
+                probabilities[key] = probabilities.get(key, 0.0) + math.exp(value)
+            if len(architectures) >= top or len(tokens) < width or width >= MOST_BEAM_WIDTH:
                 break
             width *= 2
-            architectures.clear()
-            probabilities.clear()
-        nearest = self.nearest(descriptors)
+        if not architectures:
+            raise RunError(
+                f"propose: none of the {len(judged):,} most probable architectures of the space "
+                f"{self.space.name} is within the limits; raise them"
+            )
         best = sorted(probabilities, key=lambda key: (-probabilities[key], key))[:top]
-        return [Proposal(architectures[key], probabilities[key], nearest) for key in best]
+        expected = self._expected(vector.numpy(), [architectures[key] for key in best])
+        nearest = self.nearest(descriptors)
+        return [
+            Proposal(architectures[key], probabilities[key], nearest, one)
+            for key, one in zip(best, expected, strict=True)
+        ]
+
+    def _expected(
+        self, vector: np.ndarray, architectures: Sequence[Architecture]
+    ) -> list[Expected] | list[None]:
+        if self.predictor is None:
+            return [None] * len(architectures)
+        tokens = np.array([architecture.tokens for architecture in architectures])
+        found = self.predictor.predict(np.tile(vector, (len(tokens), 1)), tokens)
+        return [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
 
 
 def _find(name_or_folder: str | Path) -> Path:
@@ -298,21 +345,28 @@ def _find(name_or_folder: str | Path) -> Path:
     )
 
 
-def _read_weights(folder: Path, needed: str) -> dict[str, torch.Tensor]:
-    path = folder / WEIGHTS
+def _read_tensors(path: Path, needed: str) -> dict[str, torch.Tensor]:
+    """Read a file of tensors whose hash is known."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise RunError(
-            f"{path}: the controller's weights cannot be read ({error}); restore the file"
+            f"{path}: a file of the controller cannot be read ({error}); restore it"
         ) from error
     found = sha256_of_bytes(content)
     if found != needed:
         raise RunError(
-            f"{path}: the weights have SHA-256 {found}, but {CARD} beside them says {needed}; they "
+            f"{path}: the file has SHA-256 {found}, but {CARD} beside it says {needed}; they "
             "do not belong together, so restore both from one source"
         )
     return tensors_from_bytes(content)
+
+
+def _read_predictor(folder: Path, entry: Mapping[str, Any] | None) -> Predictor | None:
+    """Read what the card says of a predictor; older cards say nothing."""
+    if entry is None:
+        return None
+    return Predictor.from_tensors(_read_tensors(folder / RECORDS, entry["sha256"]), entry["tasks"])
 
 
 def _check_schema(path: Path, scaler: Scaler) -> None:

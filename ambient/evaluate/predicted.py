@@ -46,6 +46,7 @@ class PredictorEngine(Engine):
         tasks: Mapping[str, TaskData],
         vectors: Mapping[str, np.ndarray],
     ) -> None:
+        self.predictor = predictor
         self._tasks = tasks
         self._index = {name: index for index, name in enumerate(tasks)}
         self._mean = predictor.mean_function(np.stack([vectors[name] for name in tasks]))
@@ -103,6 +104,7 @@ def records_of(
     space: SearchSpace,
     fidelity: Fidelity,
     where: str | Path,
+    metric: str = METRIC,
 ) -> Records:
     """Give the evaluations that a predictor may learn from.
 
@@ -119,6 +121,8 @@ def records_of(
     fidelity : Fidelity
     where : str or path
         Where the rows come from, for an error.
+    metric : str
+        What a predictor is to expect.
 
     Raises
     ------
@@ -136,15 +140,16 @@ def records_of(
         and row.architecture.space_version == space.version
         and row.fidelity_hash == fidelity.hash
         and row.is_done
-        and row.metrics.get(METRIC) is not None
+        and row.metrics.get(metric) is not None
     ]
+    kept.sort(key=lambda row: (row.task, row.architecture.tokens, row.seed))  # not as they came in
     try:
         return Records(
             tuple(names),
             np.stack([vectors[name] for name in names]),
             np.array([index[row.task] for row in kept], dtype=np.int64),
             np.array([row.architecture.tokens for row in kept], dtype=np.int64),
-            np.array([row.metrics[METRIC] for row in kept], dtype=np.float64),
+            np.array([row.metrics[metric] for row in kept], dtype=np.float64),
         )
     except RunError as error:
         raise RunError(

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ambient.child.fidelity import SEARCH, Fidelity
 from ambient.child.threads import one_thread
 from ambient.controller.card import Controller
-from ambient.controller.predictor import Predictor
+from ambient.controller.predictor import Predictor, Records
 from ambient.data.corpus import Corpus
 from ambient.errors import RunError
-from ambient.evaluate import Engine, Remembering, Store
+from ambient.evaluate import Engine, Evaluation, Remembering, Store
 from ambient.evaluate.choose import EngineChoice, as_choice, open_engine
-from ambient.evaluate.predicted import PredictorEngine, records_of
+from ambient.evaluate.predicted import METRIC, PredictorEngine, records_of
 from ambient.evaluate.table import read_recorded
 from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientConfig, AmbientSearcher
@@ -193,7 +193,8 @@ def train_jointly(
         except OutOfTimeError:
             if say:
                 say(f"stopped after {searcher.steps} steps: the {config.hours} hours are used up")
-    controller = searcher.controller()
+        predictor = _predictor_of(config, engine, searcher, training, store)
+    controller = replace(searcher.controller(), predictor=predictor)
     controller.save(folder / "controller")
     tracker.artifact(folder / "controller", name="controller", type="model")
     tracker.finish()
@@ -215,11 +216,39 @@ def _learn_predictor(
     path: Path, searcher: AmbientSearcher, tasks: Mapping[str, TaskData]
 ) -> PredictorEngine:
     """Learn from what is recorded of the training tasks what architectures are worth."""
-    hashes = {name: task.hash for name, task in tasks.items()}
-    records = records_of(
-        read_recorded(path), searcher.vectors, hashes, searcher.space, searcher.fidelity, path
-    )
+    records = _records(read_recorded(path), path, searcher, tasks)
     return PredictorEngine(Predictor.fit(records), tasks, searcher.vectors)
+
+
+def _predictor_of(
+    config: JointConfig,
+    engine: Engine,
+    searcher: AmbientSearcher,
+    tasks: Mapping[str, TaskData],
+    store: Store,
+) -> Predictor | None:
+    """Give what the run learned from, or else learn from its store; None where that holds too little."""
+    if isinstance(engine, PredictorEngine):
+        return engine.predictor
+    rows = store.rows(list(tasks), searcher.space.name, searcher.fidelity.hash, "done")
+    try:
+        records = _records(rows, store.path, searcher, tasks, config.controller.metric)
+    except RunError:  # no more than a run of a few steps has
+        return None
+    return Predictor.fit(records)
+
+
+def _records(
+    rows: Iterable[Evaluation],
+    where: Path,
+    searcher: AmbientSearcher,
+    tasks: Mapping[str, TaskData],
+    metric: str = METRIC,
+) -> Records:
+    hashes = {name: task.hash for name, task in tasks.items()}
+    return records_of(
+        rows, searcher.vectors, hashes, searcher.space, searcher.fidelity, where, metric
+    )
 
 
 def write_descriptors(folder: Path, described: Mapping[str, Descriptors]) -> None:

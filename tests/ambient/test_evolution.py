@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_children import SPACE, TINY
 
@@ -48,6 +48,7 @@ def distance(one: Sequence[int], other: Sequence[int]) -> int:
     return sum(a != b for a, b in zip(one, other, strict=True))
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_mutant_differs_in_one_choice_and_in_what_follows_from_it(seed: int) -> None:
     space = named_space("ambient-plus")
@@ -71,6 +72,21 @@ def test_each_decision_mutates_alike_and_to_each_other_choice_alike() -> None:
     # Binomial(4000, 1/2) and (4000, 1/10): standard deviations 32 and 19; five of them to either side.
     assert abs(counts.pop((2, 1)) - 2000) < 160
     assert all(abs(count - 400) < 95 for count in counts.values())
+
+
+def test_what_begins_to_apply_is_drawn_among_all_its_choices() -> None:
+    space = named_space("ambient-plus")
+    names = [decision.name for decision in space.decisions]
+    blocks, kernel = names.index("blocks"), names.index("kernel 2")
+    generator = np.random.default_rng(0)
+    drawn: Counter[int] = Counter()
+    while drawn.total() < 300:
+        parent = space.sample(generator).tokens
+        child = mutate(space, parent, generator)
+        if parent[blocks] == 0 and child[blocks] > 0:
+            drawn[child[kernel]] += 1
+    # Binomial(300, 1/3): standard deviation 8.2; five of them to either side.
+    assert all(abs(drawn[token] - 100) < 41 for token in range(3))
 
 
 def test_where_nothing_can_be_chosen_the_parent_lives_on() -> None:

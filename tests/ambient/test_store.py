@@ -128,12 +128,17 @@ def test_counts_are_those_of_the_rows(store: Store) -> None:
     assert store.count(tasks=[]) == 0
 
 
-def test_a_stopped_result_stays_and_takes_the_place_of_a_failure_alone(store: Store) -> None:
+def test_a_stopped_result_takes_the_place_of_a_failure_and_gives_way_to_a_whole_training(
+    store: Store,
+) -> None:
     stopped = evaluation(state="stopped", reason="below the median", metrics={"a": 0.5})
     store.put(failed())
     assert store.put(stopped) == 1
-    assert store.put(evaluation()) == 0
+    assert store.put(failed(), stopped) == 0
     assert list(store.rows()) == [stopped]
+    assert store.put(evaluation()) == 1
+    assert [row.state for row in store.rows()] == ["done"]
+    assert store.put(stopped) == 0
 
 
 def test_the_names_of_all_metrics_are_known(store: Store) -> None:

@@ -1,0 +1,55 @@
+"""What a controller proposes for a data set, and what it expects of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ambient.space import Architecture
+
+__all__ = ["Expected", "Proposal"]
+
+TENTH = 1.2816  # standard deviations that leave a tenth of a normal distribution on either side
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What one training of an architecture is expected to reach, in the unit of the controller's metric.
+
+    Parameters
+    ----------
+    mean : float
+    low, high : float
+        The interval that holds it with a probability of 80%.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, mean: float, deviation: float) -> Expected:
+        """Give the interval of a normal distribution, kept within 0 and 1."""
+        low, high = mean - TENTH * deviation, mean + TENTH * deviation
+        return cls(*(min(max(float(value), 0.0), 1.0) for value in (mean, low, high)))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture that a controller proposes for a data set.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    probability : float
+        Of this network under the controller, in (0, 1].
+    nearest : tuple of (str, float)
+        Training tasks with their distance to the data set: Euclidean, over standardised
+        descriptors; the nearest first.
+    expected : Expected or None
+        At the fidelity of the records that the controller learned from; None where it has none.
+    """
+
+    architecture: Architecture
+    probability: float
+    nearest: tuple[tuple[str, float], ...]
+    expected: Expected | None = None

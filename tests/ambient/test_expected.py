@@ -1,0 +1,116 @@
+"""What a proposal says beside its architecture: what to expect, whether to believe it, and within which limits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_children import SPACE
+
+from ambient.child.count import count_flops, count_parameters, within_limits
+from ambient.controller.card import Controller, TrainingTask
+from ambient.controller.policy import Policy, PolicyConfig
+from ambient.controller.predictor import Predictor, Records
+from ambient.controller.scaling import Scaler
+from ambient.errors import RunError
+from ambient.space import Architecture
+from descriptors.record import Descriptors
+from descriptors.schema import NAMES, SCHEMA_VERSION
+
+
+def described(name: str, peaks: float) -> Descriptors:
+    values: dict[str, Any] = dict.fromkeys(NAMES, 0.0) | {"n_peaks": peaks}
+    return Descriptors(task=name, schema_version=SCHEMA_VERSION, values=values, sources={})
+
+
+TASKS = [described(f"task{number}", 100.0 * 2**number) for number in range(6)]
+WORTH = np.array([0.60, 0.65, 0.70, 0.75, 0.80, 0.85])  # of the choices of the first decision
+
+
+@pytest.fixture(scope="module")
+def controller() -> Controller:
+    scaler = Scaler.fit(TASKS)
+    vectors = np.stack([scaler.transform(task) for task in TASKS])
+    rng = np.random.default_rng(0)
+    task = np.repeat(np.arange(6), 12)
+    tokens = np.array([one.tokens for one in SPACE.enumerate()] * 6)
+    values = WORTH[tokens[:, 0]] + rng.normal(0, 0.01, len(task))
+    records = Records(tuple(one.task for one in TASKS), vectors, task, tokens, values)
+    policy = Policy(SPACE, PolicyConfig(hidden=8, embedding=4), len(NAMES), seed=3)
+    known = tuple(
+        TrainingTask(one.task, tuple(row), 0.7)
+        for one, row in zip(TASKS, vectors.tolist(), strict=True)
+    )
+    return Controller(policy, scaler, known, predictor=Predictor.fit(records, steps=40))
+
+
+def test_each_proposal_says_what_to_expect_of_it(controller: Controller) -> None:
+    for proposal in controller.propose(described("new", 450.0), top=6):
+        expected = proposal.expected
+        assert expected is not None
+        worth = WORTH[proposal.architecture.tokens[0]]
+        assert expected.mean == pytest.approx(worth, abs=0.02)
+        assert 0 <= expected.low < worth < expected.high <= 1
+
+
+def test_it_is_saved_with_the_controller_and_guarded_by_its_hash(
+    controller: Controller, tmp_path: Path
+) -> None:
+    controller.save(tmp_path / "saved")
+    again = Controller.load(tmp_path / "saved")
+    new = described("new", 450.0)
+    assert again.propose(new, top=3) == controller.propose(new, top=3)
+    path = tmp_path / "saved" / "predictor.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(RunError, match=r"predictor\.safetensors: the file has SHA-256"):
+        Controller.load(tmp_path / "saved")
+
+
+def test_a_controller_without_records_expects_nothing(
+    controller: Controller, tmp_path: Path
+) -> None:
+    replace(controller, predictor=None).save(tmp_path / "saved")
+    assert "predictor" not in json.loads((tmp_path / "saved" / "card.json").read_text())
+    (proposal,) = Controller.load(tmp_path / "saved").propose(described("new", 450.0))
+    assert proposal.expected is None
+
+
+@pytest.mark.parametrize(("peaks", "is_outside"), [(450.0, False), (1e9, True)])
+def test_a_data_set_unlike_all_others_is_called_so(
+    controller: Controller, peaks: float, is_outside: bool
+) -> None:
+    assert controller.is_outside(described("new", peaks)) is is_outside
+
+
+def test_proposals_keep_within_the_limits(controller: Controller) -> None:
+    sizes = sorted({count_parameters(one.build(60, 1)) for one in SPACE.enumerate()})
+    for limit in (sizes[0], sizes[2]):
+        accepts = within_limits(60, max_parameters=limit)
+        for proposal in controller.propose(described("new", 450.0), top=12, accepts=accepts):
+            assert count_parameters(proposal.architecture.build(60, 1)) <= limit
+    costs = sorted({count_flops(one.build(60, 1), 60) for one in SPACE.enumerate()})
+    found = controller.propose(
+        described("new", 450.0), top=12, accepts=within_limits(60, max_flops=costs[0])
+    )
+    assert {count_flops(one.architecture.build(60, 1), 60) for one in found} == {costs[0]}
+
+
+def test_limits_that_nothing_keeps_are_said_and_no_limit_is_none(controller: Controller) -> None:
+    assert within_limits(60) is None
+    with pytest.raises(RunError, match=r"none of the 12 most probable architectures .* raise them"):
+        controller.propose(described("new", 450.0), accepts=within_limits(60, max_parameters=1))
+
+
+def test_a_window_of_the_architecture_counts_before_the_one_given() -> None:
+    one = next(iter(SPACE.enumerate()))
+    wide = replace(one, window_bp=600)
+    limit = count_flops(one.build(100, 1), 100)
+    accepts = within_limits(100, max_flops=limit)
+    assert accepts is not None
+    assert isinstance(wide, Architecture)
+    assert accepts(one)
+    assert not accepts(wide)
