@@ -76,7 +76,7 @@ def command(
             raise InputError(
                 f"--against was given with the corpus {source}; it places one data set among others"
             )
-        check_new_file(page)
+        check_new_file(page, "--page")
         text, table = _describe_corpus(source, seed, options, page, cache, workers, explaining)
     else:
         for name, value in (("page", page), ("cache", cache), ("workers", workers)):

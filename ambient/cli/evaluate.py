@@ -88,8 +88,8 @@ def command(
     from ambient.evaluate import Request, Store
     from ambient.evaluate.exchange import table_format
 
-    check_new_file(export)
-    check_new_file(store)
+    check_new_file(export, "--export")
+    check_new_file(store, "--store")
     if export is not None:
         table_format(export)
     asked: tuple[Mapping[str, TaskData], list[Request]] | None = None

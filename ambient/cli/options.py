@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable
+import shlex
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,18 +126,32 @@ def need(value: Any, option: str, why: str) -> Any:
     return value
 
 
-def check_new_file(path: Path | None) -> None:
+def check_new_file(path: Path | None, option: str = "--output") -> None:
     """Refuse an output file whose folder is absent, before any work is done."""
     if path is None:
         return
     if path.is_dir():
         raise InputError(
-            f"--output {path}: found a folder where a file's name was needed; name a file in it"
+            f"{option} {path}: found a folder where a file's name was needed; name a file in it"
         )
     if not path.parent.is_dir():
-        raise InputError(f"--output {path}: the folder {path.parent} does not exist; make it first")
+        raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
 
 
 def print_json(value: Any) -> None:
     """Print a result for another program."""
     click.echo(json.dumps(value, indent=2))
+
+
+@contextlib.contextmanager
+def how_to_go_on() -> Iterator[None]:
+    """Print the command that goes on with the run, where a signal or the disk ends it."""
+    from ambient.files import DiskError
+
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, DiskError):
+        asked = sys.argv[1:]
+        again = shlex.join(["ambient", *asked, *([] if "--resume" in asked else ["--resume"])])
+        click.echo(f"stopped; go on with: {again}", err=True)
+        raise

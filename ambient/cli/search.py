@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ambient.cli.options import PATH, engine_options, json_option, print_json, seed_option
+from ambient.cli.options import (
+    PATH,
+    engine_options,
+    how_to_go_on,
+    json_option,
+    print_json,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from ambient.evaluate.choose import EngineChoice
@@ -92,7 +99,6 @@ def command(
     """
     from ambient.child.fidelity import named_fidelity
     from ambient.cli.progress import progress
-    from ambient.cli.train import _how_to_go_on
     from ambient.data.corpus import read_corpus
     from ambient.data.prepare import prepare_corpus
     from ambient.search.run_folder import check_run, hold_run
@@ -119,7 +125,7 @@ def command(
         retry_failed=retry_failed,
     )
     check_run(output, resume)
-    with hold_run(output, resume, say), _how_to_go_on():
+    with hold_run(output, resume, say), how_to_go_on():
         task = prepare_corpus(named, cache and cache / "tasks", [task_name])[task_name]
         with progress("evaluations", evaluations) as advance:
             outcome = search_task(

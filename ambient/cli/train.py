@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import shlex
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ambient.cli.options import PATH, engine_options, json_option, print_json, seed_option
+from ambient.cli.options import (
+    PATH,
+    engine_options,
+    how_to_go_on,
+    json_option,
+    print_json,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from ambient.evaluate.choose import EngineChoice
@@ -98,7 +101,7 @@ def command(
         retry_failed=retry_failed,
         **_constants(config, tasks_per_step, stop_early),
     )
-    with hold_run(output, resume, say), _how_to_go_on():
+    with hold_run(output, resume, say), how_to_go_on():
         click.echo(f"preparing {len(named.training_tasks)} tasks", err=True)
         names = [spec.name for spec in named.training_tasks]
         tasks = prepare_corpus(named, cache and cache / "tasks", names)
@@ -133,20 +136,6 @@ def command(
     for name, architecture in proposed.items():
         click.echo(f"{name}: {architecture.summary()}")
     click.echo(f"wrote {output / 'controller'} and {page}")
-
-
-@contextlib.contextmanager
-def _how_to_go_on() -> Iterator[None]:
-    """Print the command that goes on with the run, where a signal or the disk ends it."""
-    from ambient.files import DiskError
-
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit, DiskError):
-        asked = sys.argv[1:]
-        again = shlex.join(["ambient", *asked, *([] if "--resume" in asked else ["--resume"])])
-        click.echo(f"stopped; go on with: {again}", err=True)
-        raise
 
 
 def _constants(config: Path | None, tasks_per_step: int | None, stop_early: bool) -> dict[str, Any]:

@@ -196,6 +196,8 @@ def create(path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             for statement in (*SCHEMA, *MARKS):
                 connection.execute(statement)
+            # Closing would do this too, but keep to itself that the disk refused it.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)

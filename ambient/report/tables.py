@@ -25,6 +25,7 @@ __all__ = [
 
 NONE: Cell = ("–", "none")
 FLAGS = ("is_", "has_")
+SHOWN = ("name", "sha256", "rows", "left_out")  # of where a descriptor comes from
 
 
 def score(value: float | None) -> str | None:
@@ -224,7 +225,8 @@ def provenance_table(described: Mapping[str, Mapping[str, Any]]) -> Html:
     users: dict[str, list[str]] = {}
     for task, descriptors in described.items():
         for role, source in descriptors["sources"].items():
-            users.setdefault(json.dumps([role, source], sort_keys=True), []).append(task)
+            told = {key: source[key] for key in SHOWN if key in source}
+            users.setdefault(json.dumps([role, told], sort_keys=True), []).append(task)
     rows: list[list[Cell]] = []
     for text, tasks in users.items():
         role, source = json.loads(text)

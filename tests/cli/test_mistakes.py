@@ -97,6 +97,7 @@ def test_a_corpus_with_an_unknown_key_names_the_nearest(
     ("verb", "arguments"),
     [
         ("train", ["{corpus}"]),
+        ("search", ["{corpus}", "--task", "Short1"]),
         ("simulate", []),
         ("demo", []),
         ("fit", ["{corpus}", "--task", "Short1", "--architecture", "a.json"]),
