@@ -58,7 +58,7 @@ def run_demo(
     from ambient.evaluate.choose import open_engine
     from ambient.fit import fit
     from ambient.propose import propose_for_tasks
-    from ambient.search.ambient import AmbientConfig
+    from ambient.search.config import AmbientConfig
     from ambient.search.joint import JointConfig, train_jointly
     from ambient.space import named_space
     from ambient.zero_shot import compare, draw_random

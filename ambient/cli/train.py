@@ -145,7 +145,7 @@ def _constants(config: Path | None, tasks_per_step: int | None, stop_early: bool
     from ambient.child.fidelity import SEARCH, Fidelity
     from ambient.errors import InputError
     from ambient.files import read_yaml
-    from ambient.search.ambient import AmbientConfig
+    from ambient.search.config import AmbientConfig
     from ambient.search.stopping import StoppingConfig
 
     values = {} if config is None else read_yaml(config, "configuration file")

@@ -96,12 +96,12 @@ def _convolution(
     reverse_complement: bool,
 ) -> NetworkSize:
     odd = dilation * (kernel - 1) % 2
-    strands, positions = (2, length + odd) if reverse_complement else (1, length)
+    strands = 2 if reverse_complement else 1
     weights = filters * channels * kernel
-    kept = strands * filters * positions + odd * channels * (length + 1)
+    kept = strands * (filters * length + odd * channels * (length + 1))
     kept += filters * length * (reverse_complement + batch_normalisation + (activation != "linear"))
     return NetworkSize(
-        flops=2 * strands * weights * positions,
+        flops=2 * strands * weights * length,
         parameters=weights + filters * (2 if batch_normalisation else 1),
         activations=kept,
     )

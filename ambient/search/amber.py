@@ -8,7 +8,8 @@ from ambient.child.fidelity import Fidelity
 from ambient.controller.policy import PolicyConfig
 from ambient.controller.ppo import PPOConfig
 from ambient.errors import RunError
-from ambient.search.ambient import AmbientConfig, AmbientSearcher
+from ambient.search.ambient import AmbientSearcher
+from ambient.search.config import AmbientConfig
 from ambient.space import SearchSpace
 
 __all__ = ["PPO", "REINFORCE", "Algorithm", "amber_config", "amber_searcher"]

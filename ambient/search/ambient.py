@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,81 +14,25 @@ from torch import Tensor
 
 from ambient.child.fidelity import Fidelity
 from ambient.child.stopping import Rung
-from ambient.controller.baselines import Baselines, check_metric, reward
+from ambient.controller.baselines import Baselines, reward
 from ambient.controller.card import Controller, TrainingTask
 from ambient.controller.checkpoint import read_checkpoint, write_checkpoint
-from ambient.controller.policy import Policy, PolicyConfig
-from ambient.controller.ppo import PPOConfig, Step, update
+from ambient.controller.policy import Policy
+from ambient.controller.ppo import Step, update
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.evaluate.records import Evaluation, Request
 from ambient.files import short_hash
-from ambient.search.stopping import EarlyStopping, StoppingConfig
+from ambient.search.config import AmbientConfig
+from ambient.search.stopping import EarlyStopping
 from ambient.space import SearchSpace
 
 if TYPE_CHECKING:
     from descriptors.record import Descriptors
 
-__all__ = ["AmbientConfig", "AmbientSearcher"]
+__all__ = ["AmbientSearcher"]
 
 TENSORS = ("descriptors", "tokens", "log_probabilities", "rewards")  # of a Step
-
-
-@dataclass(frozen=True)
-class AmbientConfig:
-    """Every constant of joint training."""
-
-    tasks_per_step: int = 4  # different tasks that one step samples for
-    architectures_per_task: int = 5  # samples for each of them (AMBIENT, appendix A)
-    metric: str = "validation_auroc"  # what is rewarded; always of the validation split
-    baseline_decay: float = 0.9  # of each task's moving average, per visit
-    shuffle_descriptors: bool = False  # control: each task gets another task's descriptors
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
-    ppo: PPOConfig = field(default_factory=PPOConfig)
-    early_stopping: StoppingConfig | None = None  # None: every child is trained to its end
-
-    def __post_init__(self) -> None:
-        check_metric(self.metric)
-        if self.early_stopping and self.metric != "validation_auroc":
-            raise RunError(
-                f"controller: found early_stopping with the metric {self.metric}, but children are held "
-                "against each other's validation_auroc; reward that, or train all to their end"
-            )
-        for name in ("tasks_per_step", "architectures_per_task"):
-            if getattr(self, name) < 1:
-                raise RunError(
-                    f"controller: {name} is {getattr(self, name)}; it must be at least 1"
-                )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the configuration as a JSON value."""
-        values = asdict(self)
-        if self.early_stopping is None:
-            del values[
-                "early_stopping"
-            ]  # runs that were begun before it could be chosen say nothing of it
-        else:
-            values["early_stopping"]["epochs"] = list(self.early_stopping.epochs)
-        return values
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> AmbientConfig:
-        """Take back what `to_dict` gave; constants that are not named keep their defaults.
-
-        Raises
-        ------
-        RunError
-            A key is unknown (the nearest known one is named).
-        """
-        given = dict(_known(cls, value, "controller"))
-        for name, kind in (
-            ("policy", PolicyConfig),
-            ("ppo", PPOConfig),
-            ("early_stopping", StoppingConfig),
-        ):
-            if given.get(name) is not None:
-                given[name] = kind(**_known(kind, given[name], f"controller, {name}"))
-        return cls(**given)
 
 
 class AmbientSearcher:
@@ -432,16 +375,3 @@ def _opened_in_version_1(state: Mapping[str, Any]) -> dict[str, Any]:
 def _step_of(state: Mapping[str, Any]) -> Step:
     tensors: dict[str, Tensor] = {name: state[name] for name in TENSORS}
     return Step(tasks=tuple(state["tasks"]), **tensors)
-
-
-def _known(kind: type, value: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """Give the mapping back if the configuration has all its keys."""
-    names = [entry.name for entry in fields(kind)]
-    for key in value:
-        if key not in names:
-            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)[0]
-            raise RunError(
-                f"{where}: found the unknown key {key!r}, the nearest known one is {near!r}; "
-                "rename it or remove it"
-            )
-    return value

@@ -20,7 +20,8 @@ from ambient.evaluate.choose import EngineChoice, as_choice, open_engine
 from ambient.evaluate.predicted import METRIC, PredictorEngine, records_of
 from ambient.evaluate.table import read_recorded
 from ambient.files import read_json, write_json_atomic
-from ambient.search.ambient import AmbientConfig, AmbientSearcher
+from ambient.search.ambient import AmbientSearcher
+from ambient.search.config import AmbientConfig
 from ambient.search.journal import Journal
 from ambient.search.loop import Step, run_search
 from ambient.search.run_folder import open_run

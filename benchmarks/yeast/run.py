@@ -31,7 +31,7 @@ from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import write_atomic, write_json_atomic
 from ambient.propose import propose_for_tasks
 from ambient.report.summary import mean_interval
-from ambient.search.ambient import AmbientConfig
+from ambient.search.config import AmbientConfig
 from ambient.search.joint import JointConfig, train_jointly
 from ambient.search.loop import Step
 from ambient.space import named_space

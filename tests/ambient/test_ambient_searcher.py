@@ -19,7 +19,8 @@ from ambient.controller.policy import PolicyConfig
 from ambient.controller.ppo import PPOConfig
 from ambient.errors import RunError
 from ambient.evaluate.records import Evaluation, Request
-from ambient.search.ambient import AmbientConfig, AmbientSearcher
+from ambient.search.ambient import AmbientSearcher
+from ambient.search.config import AmbientConfig
 from ambient.space import SearchSpace
 from descriptors.record import Descriptors
 from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION

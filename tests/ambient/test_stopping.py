@@ -16,7 +16,8 @@ from ambient.child.train import train_child
 from ambient.controller.policy import PolicyConfig
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, InlineEngine, Remembering, Request, Store
-from ambient.search.ambient import AmbientConfig, AmbientSearcher
+from ambient.search.ambient import AmbientSearcher
+from ambient.search.config import AmbientConfig
 from ambient.search.stopping import EarlyStopping, StoppingConfig
 
 TASKS = {"tiny": tiny_task(windows=160)}

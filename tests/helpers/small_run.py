@@ -18,7 +18,7 @@ from ambient.data.corpus import Corpus, TaskSpec
 from ambient.data.split import Split
 from ambient.data.task import TaskData
 from ambient.evaluate import Store
-from ambient.search.ambient import AmbientConfig
+from ambient.search.config import AmbientConfig
 from ambient.search.joint import JointConfig, train_jointly
 from ambient.search.loop import Step
 from ambient.search.run_folder import hold_run
