@@ -167,7 +167,7 @@ def import_tsv(store: Store, path: str | Path, on_rows: OnRows | None = None) ->
     Returns
     -------
     int
-        How many were new there, or replaced a failed one.
+        How many were new there, or replaced another.
 
     Raises
     ------

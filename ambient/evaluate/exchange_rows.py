@@ -56,7 +56,7 @@ def put_rows(
     Returns
     -------
     int
-        How many were new there, or replaced a failed one.
+        How many were new there, or replaced another.
 
     Raises
     ------

@@ -297,7 +297,7 @@ def _where(
 
 
 def _put(connection: sqlite3.Connection, evaluation: Evaluation, row: dict[str, Any]) -> int:
-    """Write one row and the JSON that it needs; give 1 where it was new or replaced a failed one."""
+    """Write one row and the JSON that it needs; give 1 where it was new or replaced another."""
     for table, key, value in (
         ("architectures", (row["space"], row["architecture"]), evaluation.architecture),
         ("fidelities", (row["fidelity"],), evaluation.fidelity),

@@ -25,8 +25,8 @@ CHUNK_BYTES = 1 << 16
 LONGEST_ANSWER_BYTES = 1 << 24  # more is no result
 SURROUNDINGS = {
     **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")},
-    # glibc gives large tensors back to the system and gets them anew, page by page, in each step: up to a third of
-    # the time of wide networks over long windows. Let it keep them.
+    # glibc gives large tensors back to the system and gets them anew, page by page, in each step, which wide networks
+    # over long windows feel. Let it keep them.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
 }

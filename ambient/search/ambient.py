@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ambient.child.fidelity import Fidelity
-from ambient.child.stopping import Rung
+from ambient.child.stopping import Rung, check_rungs
 from ambient.controller.baselines import Baselines, reward
 from ambient.controller.card import Controller, TrainingTask
 from ambient.controller.checkpoint import read_checkpoint, write_checkpoint
@@ -84,6 +84,8 @@ class AmbientSearcher:
         )
         self.baselines = Baselines(config.baseline_decay)
         self._stopping = EarlyStopping(config.early_stopping) if config.early_stopping else None
+        if self._stopping:
+            check_rungs(self._stopping.rungs(self.names[0]), fidelity)  # before a child fails of it
         self.steps = 0  # updates made
         self.logs: Mapping[str, float] = {}  # of the newest update, as `ppo.update` names them
         self._buffer: deque[Step] = deque(maxlen=config.ppo.buffer_steps)

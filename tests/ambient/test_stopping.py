@@ -206,3 +206,12 @@ def test_the_configuration_names_the_rule_only_where_there_is_one():
         AmbientConfig.from_dict({"early_stopping": {"epoch": [2]}})
     with pytest.raises(RunError, match="held against each other's validation_auroc"):
         AmbientConfig(metric="validation_aupr", early_stopping=StoppingConfig())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"), [({"epochs": 2}, "from 1 to 2"), ({"members": 5}, "5 members")]
+)
+def test_a_rule_that_the_fidelity_cannot_keep_is_refused_before_a_child_is_trained(changes, said):
+    fidelity = replace(TINY, **{**LONGER, **changes})
+    with pytest.raises(RunError, match=said):
+        AmbientSearcher(SPACE, {"one": None}, fidelity, STOPPING)
