@@ -14,6 +14,7 @@ Ways to choose:
 - **predictor, shuffled**: the same with the descriptors of the known tasks dealt out at random (mean of several deals);
 - **predictor, no descriptors**: the same with all descriptors alike;
 - **nearest task**: the best architecture of the known task with the nearest descriptors;
+- **category**: the best mean over the known tasks of the same category, over all where there is none;
 - **single**: the best mean over the known tasks; **random**: the mean over all architectures.
 """
 
@@ -60,18 +61,20 @@ def main() -> None:
         (rows["space"] == arguments.space)
         & (rows["version"] == named_space(arguments.space).version)
     ]
-    training = {spec.name: spec.category for spec in corpus.training_tasks}
+    categories = {spec.name: spec.category for spec in corpus.tasks}
+    training = [spec.name for spec in corpus.training_tasks]
     splits = {
-        "tasks left out": folds(list(training)),
+        "tasks left out": folds(training),
         "categories left out": [
-            [name for name, of in training.items() if of == category]
-            for category in sorted(set(training.values()))
+            [name for name in training if categories[name] == category]
+            for category in sorted({categories[name] for name in training})
         ],
     }
     if arguments.held_out:
         splits["held-out tasks"] = [[spec.name for spec in corpus.held_out_tasks]]
     result = {
-        name: chosen(rows, described, list(training), hidden) for name, hidden in splits.items()
+        name: chosen(rows, described, training, categories, hidden)
+        for name, hidden in splits.items()
     }
     write_json_atomic(HERE / f"choices-{arguments.space}.json", result)
     text = "\n\n".join(as_table(name, one) for name, one in result.items()) + "\n"
@@ -89,6 +92,7 @@ def chosen(
     rows: pd.DataFrame,
     described: Mapping[str, Any],
     training: Sequence[str],
+    categories: Mapping[str, str],
     hidden_sets: Sequence[Sequence[str]],
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Give for each way and each hidden task what the choice reached."""
@@ -101,7 +105,7 @@ def chosen(
         vectors = {name: scaler.transform(described[name]) for name in [*known, *hidden]}
         tokens = rows.drop_duplicates("architecture").set_index("architecture")["tokens"]
         records = records_of(rows[rows["seed"] == 0], known, vectors)
-        scores = scored(records, validation, known, hidden, vectors, tokens)
+        scores = scored(records, validation, known, hidden, vectors, tokens, categories)
         for way, by_task in scores.items():
             for task in hidden:
                 found.setdefault(way, {})[task] = reached(
@@ -130,6 +134,7 @@ def scored(
     hidden: Sequence[str],
     vectors: Mapping[str, np.ndarray],
     tokens: pd.Series,
+    categories: Mapping[str, str],
 ) -> dict[str, dict[str, np.ndarray]]:
     """Give for each way and hidden task a score for each architecture; the highest is the choice."""
     candidates = np.array(tokens.loc[list(validation.columns)].tolist())
@@ -153,6 +158,10 @@ def scored(
         name: min(known, key=lambda other: float(np.linalg.norm(vectors[name] - vectors[other])))
         for name in hidden
     }
+    alike = {
+        name: [other for other in known if categories[other] == categories[name]] or list(known)
+        for name in hidden
+    }
     return {
         "predictor": predicted(records),
         **{f"predictor, shuffled {number}": deal for number, deal in enumerate(deals, 1)},
@@ -160,6 +169,7 @@ def scored(
             replace(records, vectors=np.zeros_like(records.vectors)), blind=True
         ),
         "nearest task": {name: table.loc[nearest[name]].to_numpy() for name in hidden},
+        "category": {name: table.loc[alike[name]].mean().to_numpy() for name in hidden},
         "single": {name: table.mean().to_numpy() for name in hidden},
     }
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ambient.child.fidelity import SEARCH
 from ambient.child.stopping import Rung
-from ambient.data.corpus import read_corpus
+from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
@@ -45,10 +45,12 @@ class Part:
     last: int
     seed: int = 0  # of the children
     tasks: tuple[str, ...] | None = None  # None: all
+    training_only: bool = False  # what a controller learns from comes before what it is measured by
 
 
 PLAN = (
     Part("ambient-plus", 0, 200, tasks=CURVES),
+    Part("ambient-plus", 0, 40, training_only=True),
     Part("ambient-plus", 0, 40),
     Part("ambient-plus", 0, 14, seed=1),
     Part("ambient-10", 0, 20),
@@ -75,20 +77,15 @@ def main() -> None:
         try:
             if arguments.hours > 0:
                 with Remembering(PoolEngine(tasks, arguments.workers), store) as engine:
-                    work(engine, store, list(tasks), time.monotonic() + 3600 * arguments.hours)
+                    work(engine, store, corpus, time.monotonic() + 3600 * arguments.hours)
         except KeyboardInterrupt:
             print("interrupted")
         finally:
             export_tsv(store, TABLE)
         for part in PLAN:
-            wanted = list(requests_of(part, list(tasks)))
-            there = sum(is_known(store, engine_hash(tasks, one), one) for one in wanted)
+            wanted = list(requests_of(part, corpus))
+            there = sum(is_known(store, tasks[one.task].hash, one) for one in wanted)
             print(f"{part}: {there} of {len(wanted)}")
-
-
-def engine_hash(tasks: dict, request: Request) -> str:
-    """Give the hash of a request's task."""
-    return tasks[request.task].hash
 
 
 def is_known(store: Store, task_hash: str, request: Request) -> bool:
@@ -96,18 +93,20 @@ def is_known(store: Store, task_hash: str, request: Request) -> bool:
     return store.get(request.key(task_hash)) is not None
 
 
-def requests_of(part: Part, tasks: list[str]) -> Iterator[Request]:
+def requests_of(part: Part, corpus: Corpus) -> Iterator[Request]:
     """Give a part's requests, one architecture after the other."""
+    of = corpus.training_tasks if part.training_only else corpus.tasks
+    names = part.tasks or [spec.name for spec in of]
     drawn = draw_random(named_space(part.space), part.last, ARCHITECTURES_SEED)
     for architecture in drawn[part.first : part.last]:
-        for task in part.tasks or tasks:
+        for task in names:
             rungs = JUDGED if task in CURVES and part.seed == 0 else ()
             yield Request(task, architecture, part.seed, SEARCH, rungs)
 
 
-def work(engine: Remembering, store: Store, tasks: list[str], until: float) -> None:
+def work(engine: Remembering, store: Store, corpus: Corpus, until: float) -> None:
     """Keep the workers busy with the plan's requests, in their order, until the time is up."""
-    planned = (request for part in PLAN for request in requests_of(part, tasks))
+    planned = (request for part in PLAN for request in requests_of(part, corpus))
     unknown = (one for one in planned if not is_known(store, engine.task_hash(one.task), one))
     waiting = 2 * engine.capacity
     began, spent = time.monotonic(), 0.0
