@@ -94,8 +94,8 @@ def fit(
     fidelity = FULL if fidelity is None else fidelity
     trained = train_child(task, architecture, fidelity, seed, device)
     kmer = fit_kmer_baseline(task, window_bp=trained.window_bp)
-    labels = [task.name] if task.outputs == 1 else []
-    record = {
+    labels = task.label_names or ([task.name] if task.outputs == 1 else [])
+    record: dict[str, Any] = {
         "task": task.name,
         "task_hash": task.hash,
         "window_bp": trained.window_bp,
@@ -110,6 +110,8 @@ def fit(
         "restarts": trained.restarts,
         "ambient_version": __version__,
     }
+    if task.label_names:
+        record["labels"] = _labels(task, trained)
     with whole_folder(folder) as place:
         export_model(
             trained.members,
@@ -137,6 +139,20 @@ def _counts(task: TaskData) -> dict[str, dict[str, int]]:
     }
 
 
+def _labels(task: TaskData, trained: TrainedChild) -> list[dict[str, Any]]:
+    """Give a row for each label of a task that has several: its name, windows and metrics."""
+    windows = (task.labels[task.subset("train")] > 0.5).sum(axis=0)
+    return [
+        {
+            "name": name,
+            "category": task.label_categories[number],
+            "train_positives": int(windows[number]),
+            **{metric: values[number] for metric, values in trained.by_label.items()},
+        }
+        for number, name in enumerate(task.label_names)
+    ]
+
+
 def _chromosomes(task: TaskData) -> dict[str, list[str]]:
     """Name the chromosomes of each split; empty where a task was not made from a genome."""
     if not len(task.chromosome):
@@ -145,6 +161,36 @@ def _chromosomes(task: TaskData) -> dict[str, list[str]]:
         split: [str(name) for name in np.unique(task.chromosome[task.subset(split)])]
         for split in ("train", "validation", "test")
     }
+
+
+def _categories(task: TaskData, trained: TrainedChild) -> str:
+    """Write what the means of a card are made of; nothing for a task of one label."""
+    if not task.label_names:
+        return ""
+    rows = [
+        f"| {category} | {task.label_categories.count(category)} | "
+        + " | ".join(
+            _number(trained.metrics[f"{split}_{metric}_{category}"])
+            for split in ("validation", "test")
+            for metric in ("auroc", "aupr")
+        )
+        + " |"
+        for category in sorted(set(task.label_categories))
+    ]
+    lacking = trained.by_label["test_auroc"].count(None)
+    without = f", without {lacking} that lack a class in the test windows" if lacking else ""
+    return "\n".join(
+        [
+            "",
+            "A window counts as positive where it has any label. AUROC and AUPR are means over the "
+            f"{task.outputs} labels{without}; `metrics.json` holds each.",
+            "",
+            "| labels | number | validation AUROC | AUPR | test AUROC | AUPR |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def _number(value: float | None) -> str:
@@ -163,9 +209,12 @@ def _card(
         f"| {_number(kmer[f'{split}_auroc'])} | {_number(kmer[f'{split}_aupr'])} |"
         for split in ("validation", "test")
     )
+    peak, outputs = f"is a peak of {task.name}", task.outputs
+    if task.label_names:
+        peak = f"has a peak, for each of {outputs} data sets"
     return f"""# {task.name}
 
-A convolutional network that gives the probability that a window of {trained.window_bp} bp is a peak of {task.name}.
+A convolutional network that gives the probability that a window of {trained.window_bp} bp {peak}.
 
     {architecture.summary()}
 
@@ -174,7 +223,7 @@ A convolutional network that gives the probability that a window of {trained.win
 | windows | positives | negatives | AUROC | AUPR | 5-mer regression AUROC | AUPR |
 |---|---|---|---|---|---|---|
 {rows}
-
+{_categories(task, trained)}
 Trained on {counts["train"]["positives"]:,} positives and {counts["train"]["negatives"]:,} negatives. {split}
 The validation windows chose when to stop; the test windows were scored once, afterwards.
 
@@ -185,7 +234,7 @@ Needs torch and safetensors, not ambient:
 from model import load, predict
 
 networks = load()
-probabilities = predict(networks, ["ACGT..."])   # each sequence {trained.window_bp} bp; shape (sequences, 1)
+probabilities = predict(networks, ["ACGT..."])   # each sequence {trained.window_bp} bp; shape (sequences, {outputs})
 ```
 
 Negatives were sampled, so the probability ranks windows; it is not the share of the genome that is bound.

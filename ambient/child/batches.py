@@ -63,6 +63,9 @@ class Windows:
     ----------
     codes : Tensor, uint8, shape (n, window_bp + 2 * shift_bp)
     labels : Tensor, float32, shape (n, outputs)
+        1 or 0; NaN where a label is not known.
+    has_unknown : bool
+        Whether any is not.
     truth : array, float32, shape (n, outputs)
         The labels once more, in memory.
     split : array, uint8, shape (n,)
@@ -79,6 +82,7 @@ class Windows:
         self.codes = torch.from_numpy(np.ascontiguousarray(codes)).to(device)
         self.truth = np.array(task.labels, dtype=np.float32)
         self.labels = torch.from_numpy(self.truth).to(device)
+        self.has_unknown = bool(np.isnan(self.truth).any())
         self.split = np.asarray(task.split)
         self.window_bp, self.shift_bp, self.device = window_bp, shift_bp, device
         self._columns = torch.arange(window_bp, device=device)

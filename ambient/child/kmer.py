@@ -84,7 +84,7 @@ def fit_kmer_baseline(
     ----------
     task : TaskData
         Its training windows are all used, once each, without augmentation (counts do not change
-        under the reverse complement).
+        under the reverse complement); those of each output whose label is known.
     k : int
         Length of the words in bp.
     window_bp : int or None
@@ -120,7 +120,8 @@ def fit_kmer_baseline(
     scores = {split: np.zeros_like(truth[split], dtype=np.float64) for split in (1, 2)}
     chosen = []
     for output in range(truth[0].shape[1]):
-        target = truth[0][:, output] > 0.5
+        known = ~np.isnan(truth[0][:, output])
+        target = truth[0][known, output] > 0.5
         if target.all() or not target.any():
             raise InputError(
                 f"{task.name}: the {len(target)} training windows of output {output} are all of "
@@ -129,7 +130,7 @@ def fit_kmer_baseline(
         best: tuple[float, float, LogisticRegression] | None = None
         for inverse_penalty in _INVERSE_PENALTIES:
             model = LogisticRegression(C=inverse_penalty, max_iter=2000)
-            model.fit(features[0], target)
+            model.fit(features[0][known], target)
             reached = None
             if len(features[1]):
                 judged = model.decision_function(features[1])[:, None]

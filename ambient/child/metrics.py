@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
-__all__ = ["aupr", "auroc", "mean_over_outputs"]
+__all__ = ["aupr", "auroc", "by_category", "by_output", "mean_of_known", "mean_over_outputs"]
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -76,24 +78,52 @@ def aupr(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return float((precision * gained).sum())
 
 
-def mean_over_outputs(metric: str, labels: np.ndarray, scores: np.ndarray) -> float | None:
-    """Average a metric over the outputs that have both classes.
+def by_output(metric: str, labels: np.ndarray, scores: np.ndarray) -> list[float | None]:
+    """Give a metric of each output over the examples whose label is known.
 
     Parameters
     ----------
     metric : str
         ``"auroc"`` or ``"aupr"``.
     labels : array, shape (n, outputs)
-        Positive where greater than 0.5.
+        Positive where greater than 0.5, unknown where NaN.
     scores : array, float, shape (n, outputs)
         Any number that grows with the belief in a positive.
 
     Returns
     -------
-    float in [0, 1] or None
-        None where no output has both classes.
+    list of (float in [0, 1] or None)
+        None where an output lacks one of the two classes.
     """
     measure = {"auroc": auroc, "aupr": aupr}[metric]
-    values = [measure(labels[:, i], scores[:, i]) for i in range(labels.shape[1])]
+    known = ~np.isnan(labels)
+    return [
+        measure(labels[rows, output], scores[rows, output]) for output, rows in enumerate(known.T)
+    ]
+
+
+def mean_of_known(values: Iterable[float | None]) -> float | None:
+    """Average the values that are there; None where there is none."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
+
+
+def by_category(
+    values: Sequence[float | None], categories: Sequence[str]
+) -> dict[str, float | None]:
+    """Average the values of the outputs of each category; categories in alphabetical order.
+
+    Parameters
+    ----------
+    values : sequence of (float or None), one for each output
+    categories : sequence of str, one for each output; or empty
+    """
+    groups: dict[str, list[float | None]] = {name: [] for name in sorted(set(categories))}
+    for value, category in zip(values, categories, strict=False):
+        groups[category].append(value)
+    return {name: mean_of_known(group) for name, group in groups.items()}
+
+
+def mean_over_outputs(metric: str, labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Average a metric over the outputs that have both classes; as `by_output`, None where none has."""
+    return mean_of_known(by_output(metric, labels, scores))

@@ -36,7 +36,10 @@ class TrainedChild:
         Width of the windows that the members read; number of labels.
     metrics : dict
         ``validation_auroc``, ``validation_aupr``, ``test_auroc``, ``test_aupr`` of the averaged
-        members; None where the split lacks a class.
+        members; None where the split lacks a class. Of several labels the mean, without those that
+        lack a class; and, as ``test_auroc_tf``, that of each category of labels.
+    by_label : dict
+        Each of the four for each label; None where the split lacks a class.
     history : list of dict
         One row for each epoch: member, attempt, epoch, loss, learning_rate, validation_auroc.
     epochs : int
@@ -55,6 +58,7 @@ class TrainedChild:
     outputs: int
     members: list[nn.Module] = field(default_factory=list)
     metrics: dict[str, float | None] = field(default_factory=dict)
+    by_label: dict[str, list[float | None]] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     epochs: int = 0
     restarts: int = 0
@@ -70,7 +74,8 @@ class TrainedChild:
         """What a record of this training tells beside its metrics, as JSON values.
 
         ``curves`` holds for each member the validation AUROC of every epoch of its last attempt,
-        rounded to 4 digits, None where it was not judged; ``restarts``; ``parameters`` of a member.
+        rounded to 4 digits, None where it was not judged; ``restarts``; ``parameters`` of a member;
+        of several labels ``unmeasured_labels``, how many lack a class in each split.
         """
         curves: dict[tuple[float, float], list[float | None]] = {}
         for row in self.history:
@@ -78,11 +83,17 @@ class TrainedChild:
             epochs = curves.setdefault((row["member"], row["attempt"]), [])
             epochs.append(None if reached is None else round(reached, CURVE_DIGITS))
         last = {member: epochs for (member, _), epochs in curves.items()}
-        return {
+        facts: dict[str, object] = {
             "curves": list(last.values()),
             "restarts": self.restarts,
             "parameters": count_parameters(self.module),
         }
+        if self.outputs > 1 and self.by_label:
+            facts["unmeasured_labels"] = {
+                split: self.by_label[f"{split}_auroc"].count(None)
+                for split in ("validation", "test")
+            }
+        return facts
 
 
 def predict(trained: TrainedChild, codes: np.ndarray) -> np.ndarray:

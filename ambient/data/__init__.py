@@ -1,6 +1,7 @@
 """Tasks: peaks on a genome, turned into labelled windows that are split by chromosome."""
 
 from ambient.data.corpus import Corpus, TaskSpec, read_corpus
+from ambient.data.encode import EncodeTasks, write_encode_tasks
 from ambient.data.negatives import NegativesConfig
 from ambient.data.prepare import (
     open_genome,
@@ -16,6 +17,7 @@ __all__ = [
     "ORIGINS",
     "SPLITS",
     "Corpus",
+    "EncodeTasks",
     "NegativesConfig",
     "Split",
     "TaskData",
@@ -27,4 +29,5 @@ __all__ = [
     "read_corpus",
     "simulate_corpus",
     "task_from_peaks",
+    "write_encode_tasks",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class Ground:
     stored_bp: int
     negatives: NegativesConfig
     seed: int
+    most_positives: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def assemble(
     """
     landscape = ground.landscape
     _need_windows(ground, spec, positives.starts, "positives", positives.left_out)
+    if ground.most_positives is not None:
+        positives = _thin(ground, positives, ground.most_positives)
     codes = landscape.read(positives.starts, ground.stored_bp)
     if spec.negatives is not None:
         starts, origin, notes = _labelled_negatives(ground, spec, positives)
@@ -142,6 +145,22 @@ def assemble(
         centre=centre,
         left_out={**positives.left_out, **notes},
     )
+
+
+def _thin(ground: Ground, positives: Positives, most: int) -> Positives:
+    """Draw at most so many positives, in the ratio of the splits and one of each at least."""
+    starts = positives.starts
+    if len(starts) <= most:
+        return positives
+    splits = ground.landscape.split_of(starts)
+    drawn = []
+    for number in range(len(SPLITS)):
+        own = starts[splits == number]
+        count = max(1, most * len(own) // len(starts))
+        drawn.append(split_rng(ground.seed, number, own).permutation(own)[:count])
+    kept = np.sort(np.concatenate(drawn))
+    left_out = {"peaks: more than most_positives asks for": len(starts) - len(kept)}
+    return replace(positives, starts=kept, left_out={**positives.left_out, **left_out})
 
 
 def _labelled_negatives(

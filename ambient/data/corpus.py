@@ -2,62 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ambient.data.negatives import NegativesConfig
-from ambient.data.split import Split
-from ambient.data.strict import Section, existing, nearest, read_section
+from ambient.data.specs import CATEGORIES, TaskSpec, read_tasks
+from ambient.data.split import Split, is_skipped
+from ambient.data.strict import Section, nearest, read_section
 from ambient.errors import InputError
 
 __all__ = ["CATEGORIES", "Corpus", "TaskSpec", "read_corpus"]
 
-CATEGORIES = ("tf", "polymerase", "histone", "accessibility", "other")
-
-# Other spellings of the categories that published tables use.
-_SPELLINGS = {
-    **{name: name for name in CATEGORIES},
-    "transcription factor": "tf",
-    "pol": "polymerase",
-    "dnase": "accessibility",
-    "atac": "accessibility",
-}
 _RENAMES = ("strip-chr", "add-chr")
-_COLUMNS = ("name", "peaks", "category", "factor", "negatives", "held_out")
-
-
-@dataclass(frozen=True)
-class TaskSpec:
-    """One task as the corpus file names it.
-
-    Attributes
-    ----------
-    name : str
-        Unique in its corpus.
-    peaks : Path
-        BED, narrowPeak or broadPeak.
-    category : str
-        tf, polymerase, histone, accessibility or other.
-    factor : str, optional
-        The protein, for its domains.
-    negatives : Path, optional
-        BED of labelled windows (column 5: 1 or 0); where it is given, only its zeros serve as
-        negatives.
-    held_out : bool
-        The task is kept for measuring: no controller is trained on it, and its peaks serve no other
-        task.
-    """
-
-    name: str
-    peaks: Path
-    category: str = "other"
-    factor: str | None = None
-    negatives: Path | None = None
-    held_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +36,7 @@ class Corpus:
     widest_window_bp: int = 500
     margin_bp: int = 32
     negatives: NegativesConfig = field(default_factory=NegativesConfig)
+    most_positives: int | None = None
     seed: int = 0
 
     @property
@@ -112,18 +70,17 @@ class Corpus:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the resolved configuration in plain values that JSON can hold."""
-
-        def plain(value: Any) -> Any:
-            return str(value) if isinstance(value, Path) else value
-
         skipped = ("split", "tasks", "negatives")
-        facts = {key: plain(value) for key, value in vars(self).items() if key not in skipped}
         return {
-            **facts,
+            **{
+                key: str(value) if isinstance(value, Path) else value
+                for key, value in vars(self).items()
+                if key not in skipped
+            },
             "skip_chromosomes": list(self.skip_chromosomes),
             "split": self.split.to_dict(),
             "negatives": self.negatives.to_dict(),
-            "tasks": [{k: plain(v) for k, v in vars(spec).items()} for spec in self.tasks],
+            "tasks": [spec.to_dict() for spec in self.tasks],
         }
 
 
@@ -135,19 +92,25 @@ def read_corpus(path: str | Path) -> Corpus:
     - `genome`*: FASTA. `annotation`: GTF or GFF3. `conservation`: `{phastcons, phylop}`, bigWigs.
       `interpro`: TSV (factor, interpro). `exclude`: BED of regions that neither peaks nor negatives
       may touch.
-    - `skip_chromosomes`: left out of everything, as `[chrM]`. `rename_chromosomes`: strip-chr or
-      add-chr, where the peaks' names do not fit the genome's.
+    - `skip_chromosomes`: left out of everything, as `[chrM, "chrUn_*"]`; `*` stands for any letters.
+      `rename_chromosomes`: strip-chr or add-chr, where the peaks' names do not fit the genome's.
     - `window_bp` (500): input of a network. `widest_window_bp` (the same): the widest input that
       any network will ask for. `margin_bp` (32): how far a window may be shifted.
     - `split`*: `{validation: [chromosomes], test: [chromosomes]}`; every other chromosome trains.
     - `negatives`: `{per_positive: 2, mix: {gc_matched: 1, other_tasks: 1}}`; kinds are random,
       gc_matched, other_tasks. Peaks of held-out tasks are never used as negatives.
+    - `most_positives` (all): of a task with more, so many are drawn, in the ratio of the splits.
     - `seed` (0).
     - `tasks`*: a list of `{name*, peaks*, category, factor, negatives, held_out}`; or the path of a
       TSV with such columns; or `{table*, columns, where, held_out}`: `columns` maps our names to
       the TSV's (`{peaks: path}`), `where` keeps rows (`{benchmark: [train, test]}`), `held_out`
       says which rows are held out (`{column: benchmark, value: test}`). Paths in a TSV are relative
       to the TSV.
+    - In the list, a task may have `labels`* instead of `peaks`: many data sets, in any form that
+      `tasks` may have, which one network is to predict together. Its windows are tiled over the
+      genome: `tiles: {stride_bp, bin_bp, unlabelled_per_labelled: 1, least_positives: 10}`.
+      `bin_bp` (a whole window) is the middle of a window that decides its labels, `stride_bp` (the
+      same) the way to the next window.
 
     A task with `held_out: true` is kept for measuring: training never touches it.
 
@@ -189,7 +152,7 @@ def read_corpus(path: str | Path) -> Corpus:
             path=path,
             genome=genome,
             split=Split(validation=split.texts("validation"), test=split.texts("test")),
-            tasks=_read_tasks(top, folder),
+            tasks=read_tasks(top, folder, window_bp),
             annotation=top.file("annotation", folder),
             phastcons=conservation.file("phastcons", folder),
             phylop=conservation.file("phylop", folder),
@@ -204,6 +167,7 @@ def read_corpus(path: str | Path) -> Corpus:
                 negatives.number("per_positive", 2.0),
                 {str(kind): mix.number(str(kind), 0.0) for kind in mix.values} or None,
             ),
+            most_positives=_most_positives(top),
             seed=top.whole("seed", 0, least=0),
         )
     except InputError as error:
@@ -216,13 +180,18 @@ def read_corpus(path: str | Path) -> Corpus:
     return corpus
 
 
+def _most_positives(top: Section) -> int | None:
+    # Three: one for each split.
+    return None if top.raw("most_positives") is None else top.whole("most_positives", 3, least=3)
+
+
 def _check(corpus: Corpus) -> None:
-    skipped = set(corpus.skip_chromosomes) & {*corpus.split.validation, *corpus.split.test}
-    if skipped:
-        raise InputError(
-            f'{corpus.path}: "{min(skipped)}" stands in split and in skip_chromosomes; '
-            "remove it from one of them"
-        )
+    for name in (*corpus.split.validation, *corpus.split.test):
+        if is_skipped(name, corpus.skip_chromosomes):
+            raise InputError(
+                f'{corpus.path}: "{name}" stands in split and in skip_chromosomes; '
+                "remove it from one of them"
+            )
     seen: set[str] = set()
     for spec in corpus.tasks:
         if spec.name in seen:
@@ -232,119 +201,3 @@ def _check(corpus: Corpus) -> None:
         seen.add(spec.name)
     if not corpus.tasks:
         raise InputError(f"{corpus.path}: tasks names no task; add at least one")
-
-
-def _read_tasks(top: Section, folder: Path) -> tuple[TaskSpec, ...]:
-    value = top.raw("tasks")
-    if isinstance(value, list):
-        specs = []
-        for number, entry in enumerate(value, start=1):
-            where = f"{top.where}: task {number}"
-            if not isinstance(entry, Mapping):
-                raise InputError(
-                    f"{where}: found {entry!r}, but keys and values were needed; "
-                    "write for example `- {name: Reb1, peaks: reb1.bed}`"
-                )
-            specs.append(_read_task(Section(entry, where), folder))
-        return tuple(specs)
-    if isinstance(value, Mapping):
-        return _read_table(Section(value, f"{top.where}: tasks"), folder)
-    return _read_table(Section({"table": value}, f"{top.where}: tasks"), folder)
-
-
-def _read_task(entry: Section, folder: Path) -> TaskSpec:
-    entry.require("name", "Reb1")
-    entry.require("peaks", "peaks/reb1.bed")
-    name = entry.text("name") or ""
-    if not re.fullmatch(r"\w[\w .+()-]*", name):
-        raise InputError(
-            f'{entry.where}: the name "{name}" cannot serve as a name of a file; '
-            "use letters, digits and _ . + -"
-        )
-    entry.where = f"{entry.where} ({name})"
-    peaks = entry.file("peaks", folder)
-    if peaks is None:
-        raise InputError(f"{entry.where}: peaks is missing; add the path of a peak file")
-    category = entry.text("category") or "other"
-    if category.lower() not in _SPELLINGS:
-        raise InputError(
-            f'{entry.where}: unknown category "{category}"; {nearest(category.lower(), _SPELLINGS)}'
-        )
-    spec = TaskSpec(
-        name=name,
-        peaks=peaks,
-        category=_SPELLINGS[category.lower()],
-        factor=entry.text("factor"),
-        negatives=entry.file("negatives", folder),
-        held_out=entry.truth("held_out", False),
-    )
-    entry.finish()
-    return spec
-
-
-def _read_table(settings: Section, folder: Path) -> tuple[TaskSpec, ...]:
-    """Read tasks from a TSV; its columns that no task needs are ignored."""
-    settings.require("table", "tasks.tsv")
-    table = existing(settings.text("table") or "", folder, f"{settings.where}: table")
-    columns = settings.section("columns")
-    ours = {name: columns.text(name) for name in _COLUMNS}
-    columns.finish()
-    where = settings.section("where")
-    keep = {str(column): where.texts(str(column)) for column in where.values}
-    held_out = settings.section("held_out")
-    held_out_column, held_out_values = held_out.text("column"), held_out.texts("value")
-    held_out.finish()
-    settings.finish()
-    if bool(held_out_column) != bool(held_out_values):
-        raise InputError(f"{held_out.where}: needs both column and value; add the missing one")
-    rows, header = _read_rows(table)
-    asked = [*keep, *(name for name in ours.values() if name)]
-    for column in [*asked, *([held_out_column] if held_out_column else [])]:
-        if column not in header:
-            raise InputError(f'{table}: has no column "{column}"; {nearest(column, header)}')
-    specs = []
-    for line, row in rows:
-        if any(row[column] not in values for column, values in keep.items()):
-            continue
-        entry: dict[str, Any] = {
-            name: row[ours[name] or name] for name in _COLUMNS if (ours[name] or name) in row
-        }
-        entry = {name: text for name, text in entry.items() if text != ""}
-        if held_out_column:
-            entry["held_out"] = row[held_out_column] in held_out_values
-        elif "held_out" in entry:
-            entry["held_out"] = _truth_of(entry["held_out"], f"{table}:{line}")
-        specs.append(_read_task(Section(entry, f"{table}:{line}"), table.parent))
-    if not specs:
-        raise InputError(f"{table}: no row is left of {len(rows)}; loosen `where` or add rows")
-    return tuple(specs)
-
-
-def _truth_of(text: str, where: str) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if text.lower() not in words:
-        raise InputError(f'{where}: held_out is "{text}"; write true or false')
-    return words[text.lower()]
-
-
-def _read_rows(table: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            lines = list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: cannot be read as a table ({error}); give a TSV") from error
-    if not lines:
-        raise InputError(f"{table}: is empty; give a TSV with a header and a row for each task")
-    header = [name.strip() for name in lines[0]]
-    rows = []
-    for number, cells in enumerate(lines[1:], start=2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) > len(header):
-            raise InputError(
-                f"{table}:{number}: {len(cells)} columns were found where the header has "
-                f"{len(header)}; correct the row"
-            )
-        padded = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
-        rows.append((number, dict(zip(header, padded, strict=True))))
-    return rows, header

@@ -16,6 +16,7 @@ from typing import Any
 import descriptors
 from ambient.data.corpus import Corpus, TaskSpec
 from ambient.data.prepare import open_genome
+from ambient.data.split import is_skipped
 from ambient.errors import InputError, RunError
 from ambient.files import short_hash, write_atomic
 from ambient.version import __version__
@@ -69,7 +70,13 @@ def describe_corpus(
     # Files may have changed since an earlier call in this process.
     _genome.cache_clear()
     _annotation.cache_clear()
-    names = [name for name in open_genome(corpus).sizes if name not in corpus.skip_chromosomes]
+    for spec in specs:
+        if spec.peaks is None:
+            raise InputError(
+                f"{corpus.path}: {spec.name} has {len(spec.labels)} labels, and descriptors are of one data "
+                "set; name its data sets as tasks of their own, or choose other tasks"
+            )
+    names = [n for n in open_genome(corpus).sizes if not is_skipped(n, corpus.skip_chromosomes)]
     chromosomes = corpus.split.training_chromosomes(names)
     arguments = {spec.name: _arguments(corpus, spec, chromosomes, seed) for spec in specs}
     places = {} if cache is None else _places(cache, corpus, arguments)

@@ -1,10 +1,10 @@
-"""Half-open intervals as two sorted arrays, and the one question asked of them: what overlaps?"""
+"""Half-open intervals as two sorted arrays, and what is asked of them: what overlaps, and how much?"""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Intervals", "merge", "overlaps", "runs"]
+__all__ = ["Intervals", "bases_covered", "merge", "overlaps", "runs"]
 
 Intervals = tuple[np.ndarray, np.ndarray]
 
@@ -51,6 +51,32 @@ def overlaps(starts: np.ndarray, ends: np.ndarray, merged: Intervals) -> np.ndar
     following = np.searchsorted(merged[1], starts, side="right")
     inside = following < len(merged[0])
     return inside & (merged[0][np.minimum(following, len(merged[0]) - 1)] < ends)
+
+
+def bases_covered(starts: np.ndarray, ends: np.ndarray, merged: Intervals) -> np.ndarray:
+    """Count the bases of half-open intervals that lie in any of some merged ones.
+
+    Parameters
+    ----------
+    starts, ends : ndarray, int64, shape (n,)
+    merged : Intervals
+        As `merge` gives them.
+
+    Returns
+    -------
+    ndarray, int64, shape (n,)
+        0 to ends - starts, bp.
+    """
+    if len(merged[0]) == 0:
+        return np.zeros(len(starts), dtype=np.int64)
+    whole = np.r_[0, np.cumsum(merged[1] - merged[0])]
+
+    def before(places: np.ndarray) -> np.ndarray:
+        begun = np.searchsorted(merged[0], places, side="right")
+        beyond = np.maximum(merged[1][begun - 1] - places, 0)
+        return whole[begun] - np.where(begun > 0, beyond, 0)
+
+    return np.asarray(before(ends) - before(starts))
 
 
 def runs(mask: np.ndarray) -> Intervals:

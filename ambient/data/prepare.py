@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 from ambient.data.assemble import Ground, Positives, assemble, read_excluded, read_positives
 from ambient.data.corpus import CATEGORIES, Corpus, TaskSpec
 from ambient.data.negatives import NegativesConfig
-from ambient.data.split import Split, choose_split
+from ambient.data.split import Split, choose_split, is_skipped
 from ambient.data.strict import nearest
 from ambient.data.task import FORMAT, TaskData
+from ambient.data.tiles import assemble_tiles
 from ambient.data.windows import Landscape
 from ambient.errors import InputError, RunError
 from ambient.files import short_hash
@@ -43,7 +45,10 @@ def open_genome(corpus: Corpus) -> Genome:
         ("skip_chromosomes", corpus.skip_chromosomes),
     ):
         for name in names:
-            if name not in genome.sizes:
+            is_there = name in genome.sizes
+            if key == "skip_chromosomes":
+                is_there = any(is_skipped(one, [name]) for one in genome.sizes)
+            if not is_there:
                 raise InputError(
                     f'{corpus.path}: {key} names "{name}", which {genome.name} does not have; '
                     f"{nearest(name, genome.sizes)}"
@@ -216,7 +221,7 @@ def task_from_peaks(
 
 
 def _chromosomes(genome: Genome, skipped: Sequence[str]) -> list[str]:
-    return [name for name in genome.sizes if name not in skipped]
+    return [name for name in genome.sizes if not is_skipped(name, skipped)]
 
 
 class _Preparation:
@@ -233,20 +238,27 @@ class _Preparation:
             self._ground = _ground_of(self.corpus, self.genome or open_genome(self.corpus))
         return self._ground
 
-    def positives(self, spec: TaskSpec) -> Positives:
-        if spec.name not in self._positives:
-            self._positives[spec.name] = read_positives(self.ground(), spec.peaks)
-        return self._positives[spec.name]
+    def positives(self, name: str, peaks: Path) -> Positives:
+        if name not in self._positives:
+            self._positives[name] = read_positives(self.ground(), peaks)
+        return self._positives[name]
 
     def prepare(self, spec: TaskSpec) -> TaskData:
+        if spec.peaks is None:
+            return assemble_tiles(self.ground(), spec)
         others: list[np.ndarray] = []
         if _wants_other_tasks(self.corpus, spec):
             others = [
-                self.positives(one).starts
-                for one in self.corpus.training_tasks
-                if one.name != spec.name
+                self.positives(name, peaks).starts
+                for name, peaks in _training_peaks(self.corpus).items()
+                if name != spec.name
             ]
-        return assemble(self.ground(), spec, self.positives(spec), others)
+        return assemble(self.ground(), spec, self.positives(spec.name, spec.peaks), others)
+
+
+def _training_peaks(corpus: Corpus) -> dict[str, Path]:
+    """Give the peaks that may serve other tasks as negatives: those of training tasks of one data set."""
+    return {one.name: one.peaks for one in corpus.training_tasks if one.peaks is not None}
 
 
 def _wants_other_tasks(corpus: Corpus, spec: TaskSpec) -> bool:
@@ -265,6 +277,7 @@ def _ground_of(corpus: Corpus, genome: Genome) -> Ground:
         corpus.stored_bp,
         corpus.negatives,
         corpus.seed,
+        corpus.most_positives,
     )
 
 
@@ -281,18 +294,27 @@ def _shared_facts(corpus: Corpus, genome: Genome) -> dict[str, Any]:
         "split": {"validation": sorted(corpus.split.validation), "test": sorted(corpus.split.test)},
         "negatives": corpus.negatives.to_dict(),
         "seed": corpus.seed,
-        "training_peaks": {one.name: sha256_of(one.peaks) for one in corpus.training_tasks},
+        "training_peaks": {n: sha256_of(peaks) for n, peaks in _training_peaks(corpus).items()},
     }
 
 
 def _key(shared: dict[str, Any], corpus: Corpus, spec: TaskSpec) -> str:
-    facts = {
-        **shared,
-        "name": spec.name,
-        "category": spec.category,
-        "peaks": sha256_of(spec.peaks),
-        "labelled": sha256_of(spec.negatives) if spec.negatives else None,
-    }
+    facts = {**shared, "name": spec.name, "category": spec.category, **_files(spec)}
+    if spec.tiles is not None:
+        facts["tiles"] = asdict(spec.tiles)
+        facts["labels"] = [[one.name, one.category, _files(one)] for one in spec.labels]
+        del facts["training_peaks"], facts["negatives"]
+        return short_hash(facts)
+    if corpus.most_positives is not None:
+        facts["most_positives"] = corpus.most_positives
     if not _wants_other_tasks(corpus, spec):
         del facts["training_peaks"]
     return short_hash(facts)
+
+
+def _files(spec: TaskSpec) -> dict[str, str | None]:
+    """Give the hashes of a task's own files."""
+    return {
+        "peaks": sha256_of(spec.peaks) if spec.peaks else None,
+        "labelled": sha256_of(spec.negatives) if spec.negatives else None,
+    }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from ambient.errors import InputError
 
-__all__ = ["Split", "choose_split"]
+__all__ = ["Split", "choose_split", "is_skipped"]
 
 
 @dataclass(frozen=True)
@@ -100,3 +101,8 @@ def choose_split(counts: Mapping[str, int], share: float = 0.15, where: str = "s
         chosen.append(tuple(part))
         left = [name for name in left if name not in part]
     return Split(validation=chosen[1], test=chosen[0])
+
+
+def is_skipped(chromosome: str, skipped: Sequence[str]) -> bool:
+    """Say whether a chromosome is named by any of some names, in which `*` stands for any letters."""
+    return any(chromosome == name or fnmatchcase(chromosome, name) for name in skipped)

@@ -42,7 +42,7 @@ class TaskData:
         `stored_bp // 2` is the window's centre. Wider than `window_bp`, so that shifted and wider
         windows read real sequence.
     labels : ndarray, float32, shape (windows, outputs)
-        1 for a positive, 0 for a negative.
+        1 for a positive, 0 for a negative, NaN where that is not known.
     split : ndarray, uint8, shape (windows,)
         Index into `SPLITS`: 0 train, 1 validation, 2 test.
     origin : ndarray, uint8, shape (windows,)
@@ -53,6 +53,8 @@ class TaskData:
         0-based position of each window's centre, bp.
     left_out : mapping
         What was left out or fell short, and how often.
+    label_names, label_categories : tuple of str, one for each output; may be empty
+        Whose labels these are; empty where the task is one data set.
     """
 
     name: str
@@ -65,6 +67,8 @@ class TaskData:
     chromosome: np.ndarray = field(default_factory=lambda: np.empty(0, dtype="<U1"))
     centre: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     left_out: Mapping[str, int] = field(default_factory=dict)
+    label_names: tuple[str, ...] = ()
+    label_categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         windows = len(self.codes)
@@ -82,6 +86,14 @@ class TaskData:
             raise ValueError(
                 f"{self.name}: stores {self.stored_bp} bp, less than its window of {self.window_bp}"
             )
+        for name in ("label_names", "label_categories"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON gives lists
+        named = {len(self.label_names), len(self.label_categories)}
+        if named not in ({0}, {self.outputs}):
+            raise ValueError(
+                f"{self.name}: {self.outputs} labels but {len(self.label_names)} names and "
+                f"{len(self.label_categories)} categories of them"
+            )
 
     @property
     def stored_bp(self) -> int:
@@ -95,7 +107,7 @@ class TaskData:
 
     @cached_property
     def hash(self) -> str:
-        """16 hexadecimal digits that identify the contents; names and places do not count."""
+        """16 hexadecimal digits that identify the contents; of names only those of labels count."""
         digest = hashlib.sha256(
             f"{FORMAT} {self.window_bp} {self.codes.shape} {self.labels.shape}".encode()
         )
@@ -106,6 +118,8 @@ class TaskData:
             (self.origin, np.uint8),
         ):
             digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+        if self.label_names:
+            digest.update(json.dumps([self.label_names, self.label_categories]).encode())
         return digest.hexdigest()[:16]
 
     def subset(self, split: str | int) -> np.ndarray:
@@ -158,7 +172,7 @@ class TaskData:
 
     def summary(self) -> dict[str, Any]:
         """Count the windows of each split and origin, in plain values that JSON can hold."""
-        positive = self.labels.max(axis=1) > 0
+        positive = (self.labels > 0.5).any(axis=1)
         return {
             "name": self.name,
             "category": self.category,
@@ -188,6 +202,8 @@ class TaskData:
             "window_bp": self.window_bp,
             "left_out": dict(self.left_out),
             "hash": self.hash,
+            "label_names": self.label_names,
+            "label_categories": self.label_categories,
         }
         stream = io.BytesIO()
         arrays = {name: getattr(self, name) for name in _ARRAYS}
@@ -224,6 +240,9 @@ class TaskData:
             facts["category"],
             facts["window_bp"],
             left_out=facts["left_out"],
+            # Files of before tasks had several labels lack these.
+            label_names=facts.get("label_names", ()),
+            label_categories=facts.get("label_categories", ()),
             **arrays,
         )
         if task.hash != facts["hash"]:

@@ -116,6 +116,12 @@ class Landscape:
         ends = np.clip(table["end"].to_numpy(np.int64)[known], 0, self.sizes[index])
         return merge(starts + self.offsets[index], ends + self.offsets[index])
 
+    def points_on_line(self, chromosome: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """Put places (str, 0-based int64) on the line, ascending; those on other chromosomes are ignored."""
+        index = np.asarray(self._names.get_indexer(chromosome), dtype=np.int64)
+        known = index >= 0
+        return np.sort(position[known] + self.offsets[index[known]])
+
     def split_of(self, starts: np.ndarray) -> np.ndarray:
         """Give the split (uint8: 0, 1, 2) of windows that start at these places on the line."""
         return self.splits[self.chromosome_of(starts)]

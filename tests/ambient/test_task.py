@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +147,53 @@ def test_arrays_that_do_not_fit_each_other_are_refused() -> None:
     task = make_task()
     with pytest.raises(ValueError, match="12 windows but 11 labels"):
         dataclasses.replace(task, labels=task.labels[:-1])
+
+
+LABELS = {"label_names": ("Reb1", "H4ac"), "label_categories": ("tf", "histone")}
+
+
+def labelled_task(**changes: object) -> TaskData:
+    """Make a task of two named labels, some of them unknown."""
+    labels = np.random.default_rng(1).integers(0, 2, (12, 2)).astype(np.float32)
+    labels[3:6, 1] = np.nan
+    return dataclasses.replace(make_task(), labels=labels, **{**LABELS, **changes})
+
+
+def test_names_and_categories_of_labels_are_contents(tmp_path: Path) -> None:
+    task = labelled_task()
+    same = labelled_task(label_names=["Reb1", "H4ac"])
+    assert same.hash == task.hash
+    assert same.label_names == ("Reb1", "H4ac")
+    others = [
+        labelled_task(label_names=("Reb1", "H3")),
+        labelled_task(label_categories=("tf", "tf")),
+        labelled_task(label_names=(), label_categories=()),
+    ]
+    assert len({one.hash for one in (task, *others)}) == 4
+    task.save(tmp_path / "task.npz")
+    back = TaskData.load(tmp_path / "task.npz")
+    assert (back.label_names, back.label_categories) == tuple(LABELS.values())
+    assert sum(task.summary()["positives"].values()) == (task.labels == 1).any(axis=1).sum()
+    with pytest.raises(ValueError, match="2 labels but 1 names and 2 categories"):
+        labelled_task(label_names=("Reb1",))
+
+
+def test_the_hash_of_a_task_of_one_data_set_is_the_one_that_stores_hold() -> None:
+    task = make_task()
+    digest = hashlib.sha256(b"1 40 (12, 64) (12, 1)")
+    for array in (task.codes, task.labels, task.split, task.origin):
+        digest.update(array.tobytes())
+    assert task.hash == digest.hexdigest()[:16]
+
+
+def test_a_file_of_before_tasks_had_labels_is_read(tmp_path: Path) -> None:
+    task, path = make_task(), tmp_path / "task.npz"
+    task.save(path)
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    facts = json.loads(str(arrays["facts"]))
+    arrays["facts"] = np.array(
+        json.dumps({k: v for k, v in facts.items() if not k.startswith("label_")})
+    )
+    np.savez(path, **arrays)
+    assert TaskData.load(path).hash == task.hash
