@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ambient.space import Architecture
 
-__all__ = ["count_flops", "count_parameters", "within_limits"]
+__all__ = ["check_limits", "count_flops", "count_parameters", "within_limits"]
 
 
 def within_limits(
@@ -22,25 +22,47 @@ def within_limits(
 ) -> Callable[[Architecture], bool] | None:
     """Give what says whether an architecture stays within a user's limits; None where there is no limit.
 
+    Parameters are those of `check_limits`; networks have one output.
+    """
+    exceeds = check_limits(window_bp, max_parameters, max_flops)
+    return None if exceeds is None else lambda architecture: exceeds(architecture) is None
+
+
+def check_limits(
+    window_bp: int,
+    max_parameters: int | None = None,
+    max_flops: int | None = None,
+    outputs: int = 1,
+) -> Callable[[Architecture], str | None] | None:
+    """Give what says how an architecture exceeds a user's limits, or None of it; None where there is no limit.
+
     Parameters
     ----------
     window_bp : int
         Input window of architectures that set none, in base pairs.
     max_parameters, max_flops : int, optional
-        Of one network with one output; floating-point operations are those of one window, forward.
+        Of one network; floating-point operations are those of one window, forward.
+    outputs : int
+        Labels of the task.
     """
     if max_parameters is None and max_flops is None:
         return None
 
-    def is_within(architecture: Architecture) -> bool:
+    def exceeds(architecture: Architecture) -> str | None:
         width = architecture.window_bp or window_bp
-        with torch.random.fork_rng(devices=[]):
-            network = architecture.build(width, 1)
-        if max_parameters is not None and count_parameters(network) > max_parameters:
-            return False
-        return max_flops is None or count_flops(network, width) <= max_flops
+        if max_parameters is not None:
+            with torch.device("meta"):  # shapes without numbers: nothing is drawn or filled
+                count = count_parameters(architecture.build(width, outputs))
+            if count > max_parameters:
+                return f"{count:,} parameters, at most {max_parameters:,} are wanted"
+        if max_flops is not None:
+            with torch.random.fork_rng(devices=[]):
+                count = count_flops(architecture.build(width, outputs), width)
+            if count > max_flops:
+                return f"{count:,} floating-point operations, at most {max_flops:,} are wanted"
+        return None
 
-    return is_within
+    return exceeds
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -14,12 +14,14 @@ from safetensors.torch import save
 from torch import nn
 
 from ambient.child import layers
+from ambient.child.wiring import INPUT, Wired
 from ambient.errors import InputError
 from ambient.files import write_atomic
 
 __all__ = ["export_model"]
 
 _OWN_LAYERS = tuple(getattr(layers, name) for name in layers.__all__)
+_WIDTH = 100  # of a line of source
 
 
 def export_model(
@@ -83,6 +85,7 @@ def export_model(
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "weights.safetensors", save(weights))
     own = {type(part) for part in members[0].modules()} & set(_OWN_LAYERS)
+    definitions = "\n\n".join(inspect.getsource(kind) + "\n" for kind in _OWN_LAYERS if kind in own)
     title = " ".join(title.split()).replace("\\", "/").replace('"', "'")
     text = _TEMPLATE.format(
         title="\n".join(textwrap.wrap(title, 96)),
@@ -90,8 +93,8 @@ def export_model(
         labels=json.dumps(labels),
         members=len(members),
         both_strands=both_strands,
-        functional="from torch.nn import functional\n" if layers.BothStrands in own else "",
-        layers="\n\n".join(inspect.getsource(kind) + "\n" for kind in _OWN_LAYERS if kind in own),
+        functional="from torch.nn import functional\n" if "functional." in definitions else "",
+        layers=definitions,
         network=source,
     )
     write_atomic(folder / "model.py", re.sub(r"\n{4,}", "\n\n\n", text))
@@ -103,15 +106,26 @@ def _network_source(member: nn.Module, window_bp: int) -> tuple[str, int]:
     first = next(member.parameters())
     x = torch.zeros(1, 4, window_bp, device=first.device, dtype=first.dtype)
     modes = {part: part.training for part in member.modules()}
-    made, passed = [], []
+    sources = member.sources if isinstance(member, Wired) else {}
+    kept = {
+        source: x for names in sources.values() for source in names
+    }  # outputs that are used again
+    made = []
+    passed = [f"        {INPUT} = x"] if INPUT in kept else []
     try:
         member.eval()
         with torch.no_grad():
             for name, part in member.named_children():
-                x = part(x)
-                made.append(f"        self.{name} = {_constructor(part)}")
+                more = sources.get(name, ())
+                x = part(x, *(kept[source] for source in more))
+                made.append(_wrapped(f"self.{name} = ", _constructor(part)))
                 shape = ", ".join(["batch", *map(str, x.shape[1:])])
-                passed.append(f"        x = self.{name}(x)  # ({shape})")
+                passed.append(
+                    _wrapped("x = ", f"self.{name}({', '.join(['x', *more])})", f"  # ({shape})")
+                )
+                if name in kept:
+                    kept[name] = x
+                    passed.append(f"        {name} = x")
     finally:
         for part, mode in modes.items():
             part.training = mode
@@ -130,6 +144,17 @@ def _network_source(member: nn.Module, window_bp: int) -> tuple[str, int]:
         ]
     )
     return text, x.shape[1]
+
+
+def _wrapped(start: str, call: str, end: str = "") -> str:
+    """Write an indented statement, the arguments of its call on lines of their own where it is too long."""
+    line = f"        {start}{call}{end}"
+    if len(line) <= _WIDTH:
+        return line
+    name, arguments = call[:-1].split("(", 1)
+    lines = textwrap.wrap(arguments, _WIDTH - 12, break_long_words=False, break_on_hyphens=False)
+    body = "\n".join(f"            {line}" for line in lines)
+    return f"        {start}{name}(\n{body}\n        ){end}"
 
 
 def _constructor(part: nn.Module) -> str:
@@ -158,7 +183,14 @@ def _constructor(part: nn.Module) -> str:
         arguments = [part.score.in_channels]
     elif isinstance(part, layers.LastState):
         arguments = [part.lstm.input_size, part.lstm.hidden_size]
-    elif isinstance(part, (nn.ReLU, nn.Flatten, *_OWN_LAYERS)):
+    elif isinstance(part, layers.SlidingMax | layers.SlidingAverage):
+        arguments = [part.size]
+    elif isinstance(part, layers.Projection):
+        mixed = part.convolution
+        arguments = [mixed.in_channels, mixed.out_channels, part.size]
+    elif isinstance(part, layers.Merge):
+        arguments = [_constructor(projection) for projection in part.projections]
+    elif isinstance(part, (nn.ReLU, nn.Flatten, nn.Identity, *_OWN_LAYERS)):
         arguments = []
     else:
         raise TypeError(f"build() made a {name}, which export cannot write")

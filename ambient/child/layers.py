@@ -13,6 +13,10 @@ __all__ = [
     "GlobalAverage",
     "GlobalMax",
     "LastState",
+    "Merge",
+    "Projection",
+    "SlidingAverage",
+    "SlidingMax",
 ]
 
 
@@ -103,3 +107,68 @@ class BothStrands(nn.Module):
         )
         strongest = torch.maximum(forward, reverse)
         return strongest if self.bias is None else strongest + self.bias[:, None]
+
+
+class SlidingMax(nn.Module):
+    """The largest value of each channel around each position, in a window of fixed width.
+
+    An even window reaches one position further to the right. What lies beyond the ends counts for
+    nothing.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, length) to the same shape."""
+        y = functional.max_pool1d(x, self.size, 1, self.size // 2)
+        return y[:, :, 1 - self.size % 2 :]
+
+
+class SlidingAverage(nn.Module):
+    """The mean of each channel around each position, in a window of fixed width.
+
+    An even window reaches one position further to the right. What lies beyond the ends counts for
+    nothing.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, length) to the same shape."""
+        y = functional.avg_pool1d(x, self.size, 1, self.size // 2, count_include_pad=False)
+        return y[:, :, 1 - self.size % 2 :]
+
+
+class Projection(nn.Module):
+    """What an earlier layer gives, in the shape of a later one.
+
+    Positions are pooled to their maximum, as many as were pooled between the two; a linear 1x1
+    convolution makes the channels.
+    """
+
+    def __init__(self, channels: int, filters: int, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.convolution = nn.Conv1d(channels, filters, kernel_size=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, length) to (batch, filters, length // size)."""
+        return self.convolution(functional.max_pool1d(x, self.size))
+
+
+class Merge(nn.Module):
+    """The sum of what a layer gives and of what skips to it."""
+
+    def __init__(self, *projections: nn.Module) -> None:
+        super().__init__()
+        self.projections = nn.ModuleList(projections)
+
+    def forward(self, x: Tensor, *earlier: Tensor) -> Tensor:
+        """Map (batch, channels, length), and what skips to it, to the same shape."""
+        for projection, skipped in zip(self.projections, earlier, strict=True):
+            x = x + projection(skipped)
+        return x

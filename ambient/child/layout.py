@@ -22,7 +22,12 @@ from ambient.child.layers import (
     Exponential,
     GlobalAverage,
     GlobalMax,
+    Merge,
+    Projection,
+    SlidingAverage,
+    SlidingMax,
 )
+from ambient.child.wiring import Wired
 
 __all__ = ["forward"]
 
@@ -33,8 +38,8 @@ def forward(module: nn.Module, x: Tensor) -> Tensor:
     Parameters
     ----------
     module : torch.nn.Module
-        What `build` gives. Its parts are called in turn, those with a form here in that form; a module that is no
-        sequence of parts is called as a whole.
+        What `build` gives. Its parts are called in turn, those with a form here in that form; a module of another
+        make is called as a whole.
     x : Tensor, float32, shape (n, 4, width)
         As `one_hot` lays it out; any other layout gives the same numbers, later.
 
@@ -42,12 +47,18 @@ def forward(module: nn.Module, x: Tensor) -> Tensor:
     -------
     Tensor, shape (n, outputs)
     """
+    if isinstance(module, Wired):
+        return module.run(x, _call)
     if not isinstance(module, nn.Sequential):
         return cast(Tensor, module(x))
     for part in module:
-        form = _FORMS.get(type(part))
-        x = part(x) if form is None else form(part, x)
+        x = _call(part, x)
     return x
+
+
+def _call(part: nn.Module, *given: Tensor) -> Tensor:
+    form = _FORMS.get(type(part))
+    return cast(Tensor, part(*given) if form is None else form(part, *given))
 
 
 def _padding(part: nn.ConstantPad1d, x: Tensor) -> Tensor:
@@ -165,6 +176,29 @@ def _average_pooling(part: nn.AvgPool1d, x: Tensor) -> Tensor:
     return functional.avg_pool2d(x.unsqueeze(2), (1, size)).squeeze(2)
 
 
+def _sliding_max(part: SlidingMax, x: Tensor) -> Tensor:
+    y = functional.max_pool2d(x.unsqueeze(2), (1, part.size), 1, (0, part.size // 2))
+    return y.squeeze(2)[:, :, 1 - part.size % 2 :]
+
+
+def _sliding_average(part: SlidingAverage, x: Tensor) -> Tensor:
+    y = functional.avg_pool2d(
+        x.unsqueeze(2), (1, part.size), 1, (0, part.size // 2), count_include_pad=False
+    )
+    return y.squeeze(2)[:, :, 1 - part.size % 2 :]
+
+
+def _projection(part: Projection, x: Tensor) -> Tensor:
+    pooled = functional.max_pool2d(x.unsqueeze(2), (1, part.size)).squeeze(2)
+    return _convolution(part.convolution, pooled)
+
+
+def _merge(part: Merge, x: Tensor, *earlier: Tensor) -> Tensor:
+    for projection, skipped in zip(part.projections, earlier, strict=True):
+        x = x + _call(projection, skipped)
+    return x
+
+
 def _global_max(part: GlobalMax, x: Tensor) -> Tensor:
     return functional.max_pool2d(x.unsqueeze(2), (1, x.shape[2])).flatten(1)
 
@@ -185,7 +219,7 @@ def _dropout(part: nn.Dropout, x: Tensor) -> Tensor:
     return x * (scaled.transpose(1, 2) if x.ndim == 3 else scaled)
 
 
-_FORMS: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
+_FORMS: dict[type[nn.Module], Callable[..., Tensor]] = {
     nn.ConstantPad1d: _padding,
     nn.Conv1d: _convolution,
     AttentionPooling: _attention,
@@ -197,4 +231,8 @@ _FORMS: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
     nn.Dropout: _dropout,
     GlobalMax: _global_max,
     GlobalAverage: _global_average,
+    SlidingMax: _sliding_max,
+    SlidingAverage: _sliding_average,
+    Projection: _projection,
+    Merge: _merge,
 }

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from ambient.child.batches import Draws, Windows, flip_some, one_hot
 from ambient.child.fidelity import Fidelity
 from ambient.child.layout import forward
-from ambient.child.metrics import mean_over_outputs
+from ambient.child.loss import label_loss
+from ambient.child.metrics import by_category, by_output, mean_of_known, mean_over_outputs
 from ambient.child.seeding import enriched_filters, first_filters, seed_first_filters
 from ambient.child.stopping import (
     CURVE_DIGITS,
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
     from ambient.data.task import TaskData
     from ambient.space import Architecture
 
-__all__ = ["TrainedChild", "predict", "train_child"]
+__all__ = ["TrainedChild", "find_filters", "predict", "train_child"]
 
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 _WARM_UP_START = 0.04  # the schedule starts at this share of its peak
 _GRADIENT_NORM = 5.0  # longer gradients are cut to this length
 _RESTARTS = 3  # a dead network is begun again so often, at _GENTLER times the rate
 _GENTLER = 0.3
+_MOST_SILENT = 2000  # windows without a label that its words are held against, of many labels
 _DEAD_SPREAD = 1e-4  # logits that differ by no more than this are constant
 
 
@@ -121,9 +122,9 @@ def train_child(
     )
     trained = TrainedChild(architecture, fidelity, seed, window_bp, windows.outputs)
     with _own_randomness(where):
-        find_filters = cache(partial(_find_filters, windows))
+        finder = cache(partial(find_filters, windows))
         for member in range(fidelity.members):
-            trained.members.append(_train_member(plan, trained, member, find_filters))
+            trained.members.append(_train_member(plan, trained, member, finder))
         if trained.stopped:
             there = trained.history[-1]["validation_auroc"]
             trained.metrics["validation_auroc"] = round(there, CURVE_DIGITS)
@@ -131,9 +132,12 @@ def train_child(
         for word, split in (("validation", _VALIDATION), ("test", _TEST)):
             rows = windows.rows(split)
             scores = logits_of_rows(trained.members, windows, rows, fidelity)
-            for metric in ("auroc", "aupr"):
-                reached = mean_over_outputs(metric, windows.truth[rows], scores)
-                trained.metrics[f"{word}_{metric}"] = reached
+            for name in (f"{word}_auroc", f"{word}_aupr"):
+                each = by_output(name.removeprefix(f"{word}_"), windows.truth[rows], scores)
+                trained.by_label[name] = each
+                trained.metrics[name] = mean_of_known(each)
+                for category, mean in by_category(each, task.label_categories).items():
+                    trained.metrics[f"{name}_{category}"] = mean
     return trained
 
 
@@ -173,16 +177,22 @@ def _own_randomness(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _find_filters(windows: Windows, width: int, dilation: int, count: int) -> list[np.ndarray]:
-    """Find enriched words for each output in turn, the most enriched of each first."""
+def find_filters(windows: Windows, width: int, dilation: int, count: int) -> list[np.ndarray]:
+    """Find enriched words for each output in turn, the most enriched of each first.
+
+    Where there are more outputs than filters, those that are evenly spaced among them.
+    """
     rows = windows.rows(_TRAIN)
     codes = windows.central(rows).cpu().numpy()
-    positive = windows.truth[rows] > 0.5
-    each = -(-count // windows.outputs)
-    found = [
-        enriched_filters(codes[column], codes[~column], width, dilation, each)
-        for column in positive.T
-    ]
+    truth = windows.truth[rows]
+    asked = np.linspace(0, windows.outputs - 1, min(count, windows.outputs)).round().astype(int)
+    each = -(-count // max(len(asked), 1))
+    found = []
+    for column in truth[:, asked].T:
+        silent = np.flatnonzero(column <= 0.5)
+        if windows.outputs > 1:
+            silent = silent[:: -(-len(silent) // _MOST_SILENT) or 1]
+        found.append(enriched_filters(codes[column > 0.5], codes[silent], width, dilation, each))
     in_turn = [one[rank] for rank in range(each) for one in found if rank < len(one)]
     return in_turn[:count]
 
@@ -332,7 +342,7 @@ def _one_epoch(
             codes = flip_some(codes, rng.random(size) < 0.5)
         with autocast(windows.device, fidelity):
             logits = forward(module, one_hot(codes))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), windows.targets(rows))
+        loss = label_loss(logits.float(), windows.targets(rows), windows.has_unknown)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), _GRADIENT_NORM)

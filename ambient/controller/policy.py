@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ambient.errors import RunError
 if TYPE_CHECKING:
     from ambient.space import SearchSpace
 
-__all__ = ["INACTIVE", "Policy", "PolicyConfig"]
+__all__ = ["INACTIVE", "Policy", "PolicyConfig", "SkipAttention", "along"]
 
 INACTIVE = -1  # token of a decision that earlier decisions switched off
 
@@ -57,6 +58,10 @@ class Policy(nn.Module):
     one embedding table, and a decision that is not active feeds one learned vector and contributes
     log-probability 0.
 
+    Where the space has skips, whether one is taken is decided by attention: the state at which the
+    skip is decided is held against the state that had just read the layer that the skip comes from
+    (`SkipAttention`).
+
     Parameters
     ----------
     space : SearchSpace
@@ -94,7 +99,12 @@ class Policy(nn.Module):
                 if table not in self.embeddings:
                     self.embeddings[table] = nn.Embedding(count, config.embedding)
             self.lstm = nn.LSTM(config.embedding, config.hidden, batch_first=True)
-            self.heads = nn.ModuleList(nn.Linear(config.hidden, n) for n in self.choice_counts)
+            self.heads = nn.ModuleList(
+                nn.Identity() if decision.skip else nn.Linear(config.hidden, len(decision.choices))
+                for decision in space.decisions
+            )
+            if space.skips:
+                self.attention = SkipAttention(config.hidden)
         with torch.no_grad():
             # A flag that is never set in training gets no gradient: its weight must not be random
             # when one is met later.
@@ -123,8 +133,9 @@ class Policy(nn.Module):
         inputs = self.start.expand(batch, -1)
         tokens = torch.empty((batch, 0), dtype=torch.int64)
         total = torch.zeros(batch)
+        outputs: list[Tensor] = []  # of the LSTM at each decision
         for index in range(len(self.choice_counts)):
-            log_probabilities, state = self._step(index, inputs, state)
+            log_probabilities, state = self._step(index, inputs, state, outputs)
             drawn = torch.multinomial(log_probabilities.exp(), 1, generator=generator)[:, 0]
             chosen = torch.where(self._active(index, tokens), drawn, INACTIVE)
             total = total + _gather(log_probabilities, chosen)
@@ -165,18 +176,24 @@ class Policy(nn.Module):
         entropy : Tensor, float32, shape (batch,)
             Sum over the active decisions of the entropy of their softmax, in nats.
         """
+        return along(self.read(descriptors, tokens), tokens)
+
+    def read(self, descriptors: Tensor, tokens: Tensor) -> list[Tensor]:
+        """Give the log-probabilities of all choices of each decision, on the way to given architectures.
+
+        Parameters are those of `log_probability_and_entropy`.
+
+        Returns
+        -------
+        list of Tensor, float32, each of shape (batch, choices)
+            With gradient; also where the decision is not active.
+        """
         batch, decisions = tokens.shape
         inputs = [self.start.expand(batch, -1)]
         inputs += [self._embed(index, tokens[:, index]) for index in range(decisions - 1)]
         outputs, _ = self.lstm(torch.stack(inputs, dim=1), self._initial_state(descriptors))
-        total = torch.zeros(batch)
-        entropy = torch.zeros(batch)
-        for index in range(decisions):
-            log_probabilities = self._head(index, outputs[:, index])
-            total = total + _gather(log_probabilities, tokens[:, index])
-            spread = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
-            entropy = entropy + torch.where(tokens[:, index] >= 0, spread, 0.0)
-        return total, entropy
+        states = [outputs[:, index] for index in range(decisions)]
+        return [self._head(index, states) for index in range(decisions)]
 
     @torch.no_grad()
     def beam(self, descriptors: Tensor, width: int) -> tuple[Tensor, Tensor]:
@@ -202,8 +219,9 @@ class Policy(nn.Module):
         inputs = self.start[None]
         tokens = torch.empty((1, 0), dtype=torch.int64)
         totals = torch.zeros(1)
+        outputs: list[Tensor] = []  # of the LSTM at each decision
         for index in range(len(self.choice_counts)):
-            log_probabilities, state = self._step(index, inputs, state)
+            log_probabilities, state = self._step(index, inputs, state, outputs)
             active = self._active(index, tokens)
             # Column 0 stands for "not active" (probability 1), the others for the choices.
             grown = torch.cat([torch.zeros(len(tokens), 1), log_probabilities], dim=1)
@@ -217,6 +235,7 @@ class Policy(nn.Module):
             tokens = torch.cat([tokens[rows], columns[:, None] - 1], dim=1)
             inputs = self._embed(index, tokens[:, index])
             state = (state[0][:, rows].contiguous(), state[1][:, rows].contiguous())
+            outputs = [output[rows] for output in outputs] if self.space.skips else outputs
         return tokens, totals
 
     def _initial_state(self, descriptors: Tensor) -> tuple[Tensor, Tensor]:
@@ -226,15 +245,21 @@ class Policy(nn.Module):
         return torch.tanh(hidden)[None].contiguous(), cell[None].contiguous()
 
     def _step(
-        self, index: int, inputs: Tensor, state: tuple[Tensor, Tensor]
+        self, index: int, inputs: Tensor, state: tuple[Tensor, Tensor], outputs: list[Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Advance one decision: log-probabilities (batch, choices) and the new state."""
-        outputs, state = self.lstm(inputs[:, None], state)
-        return self._head(index, outputs[:, 0]), state
+        """Advance one decision: log-probabilities (batch, choices) and the new state; `outputs` grows."""
+        output, state = self.lstm(inputs[:, None], state)
+        outputs.append(output[:, 0])
+        return self._head(index, outputs), state
 
-    def _head(self, index: int, outputs: Tensor) -> Tensor:
+    def _head(self, index: int, outputs: Sequence[Tensor]) -> Tensor:
         """Give log-probabilities (batch, choices); sampling, training and deployment pass here."""
-        logits = self.heads[index](outputs) / self.config.temperature
+        skip = self.space.decisions[index].skip
+        if skip is None:
+            logits = self.heads[index](outputs[index])
+        else:  # a layer's token is read by the step after it
+            logits = self.attention(outputs[skip[0] + 1], outputs[index])
+        logits = logits / self.config.temperature
         if self.config.tanh_bound is not None:
             logits = self.config.tanh_bound * torch.tanh(logits / self.config.tanh_bound)
         return torch.log_softmax(logits, dim=1)
@@ -250,6 +275,50 @@ class Policy(nn.Module):
             return torch.ones(len(prefixes), dtype=torch.bool)
         rows = prefixes.tolist()
         return torch.tensor([self.space.is_active(index, tuple(row)) for row in rows])
+
+
+class SkipAttention(nn.Module):
+    """How much a later layer wants what an earlier one gives: v . tanh(W_previous h_j + W_current h_i).
+
+    Source
+    ------
+    Zoph and Le 2017, Neural Architecture Search with Reinforcement Learning, section 3.3.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.previous = nn.Linear(hidden, hidden, bias=False)
+        self.current = nn.Linear(hidden, hidden, bias=False)
+        self.score = nn.Linear(hidden, 1, bias=False)
+
+    def forward(self, earlier: Tensor, now: Tensor) -> Tensor:
+        """Map two states (batch, hidden) to logits (batch, 2) of no and yes; yes is sigmoid of the second."""
+        wanted = self.score(torch.tanh(self.previous(earlier) + self.current(now)))
+        return torch.cat([torch.zeros_like(wanted), wanted], dim=1)
+
+
+def along(choices: Sequence[Tensor], tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum up what was met on the way to given architectures.
+
+    Parameters
+    ----------
+    choices : sequence of Tensor, float32, each of shape (batch, choices)
+        Log-probabilities of each decision, as `Policy.read` gives them.
+    tokens : Tensor, int64, shape (batch, decisions)
+        The architectures; -1 where a decision is not active.
+
+    Returns
+    -------
+    log_probability, entropy : Tensor, float32, shape (batch,)
+        As `Policy.log_probability_and_entropy` gives them.
+    """
+    total = torch.zeros(len(tokens))
+    entropy = torch.zeros(len(tokens))
+    for index, log_probabilities in enumerate(choices):
+        total = total + _gather(log_probabilities, tokens[:, index])
+        spread = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
+        entropy = entropy + torch.where(tokens[:, index] >= 0, spread, 0.0)
+    return total, entropy
 
 
 def _gather(log_probabilities: Tensor, tokens: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ def network_size(architecture: Architecture, window_bp: int, outputs: int) -> Ne
 
 def _layer_sizes(architecture: Architecture, length: int, outputs: int) -> Iterator[NetworkSize]:
     width = 4
-    for layer in architecture.layers:
+    given: list[tuple[int, int]] = []  # channels and positions of what each layer gives
+    for number, layer in enumerate(architecture.layers):
         values: dict[str, Any] = dict(layer.parameters)
         if layer.kind == "convolution":
             yield _convolution(width, length, architecture.batch_normalisation, **values)
@@ -65,6 +66,8 @@ def _layer_sizes(architecture: Architecture, length: int, outputs: int) -> Itera
         elif layer.kind in ("max_pooling", "average_pooling"):
             length //= min(values["size"], length)
             yield NetworkSize(activations=3 * width * length)  # values, and where each came from
+        elif layer.kind in ("sliding_max", "sliding_average"):
+            yield NetworkSize(activations=3 * width * (length + 1))
         elif layer.kind == "dropout":
             yield NetworkSize(activations=2 * width * length)
         elif layer.kind == "dense":
@@ -82,6 +85,11 @@ def _layer_sizes(architecture: Architecture, length: int, outputs: int) -> Itera
         elif layer.kind in ("global_max", "global_average"):
             yield NetworkSize(activations=3 * width)
             length = 1
+        sources = [given[source] for source, target in architecture.skips if target == number]
+        yield from (_skip(*source, width, length) for source in sources)
+        if sources and architecture.batch_normalisation:
+            yield NetworkSize(parameters=2 * width, activations=width * length)
+        given.append((width, length))
     yield _dense(width, outputs)
 
 
@@ -105,6 +113,13 @@ def _convolution(
         parameters=weights + filters * (2 if batch_normalisation else 1),
         activations=kept,
     )
+
+
+def _skip(channels: int, positions: int, width: int, length: int) -> NetworkSize:
+    if (channels, positions) == (width, length):
+        return NetworkSize()
+    weights = channels * width
+    return NetworkSize(2 * weights * length, weights, 3 * channels * length)
 
 
 def _dense(features: int, units: int) -> NetworkSize:

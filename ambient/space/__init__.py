@@ -2,6 +2,7 @@
 
 from ambient.space.architecture import Architecture
 from ambient.space.decisions import Condition, Decision
+from ambient.space.drawing import sample_with_skips
 from ambient.space.named import named_space, open_space, published_spaces
 from ambient.space.operations import Operation, Settings
 from ambient.space.space import SearchSpace
@@ -16,4 +17,5 @@ __all__ = [
     "named_space",
     "open_space",
     "published_spaces",
+    "sample_with_skips",
 ]

@@ -18,6 +18,7 @@ from ambient.space.operations import (
     read_operation,
     read_settings,
 )
+from ambient.space.skips import check_skips
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +32,11 @@ _KEYS = (
     "window_bp",
     "recipe",
     "batch_normalisation",
+    "skips",
     "layers",
 )
+# Left out where there is nothing to say, so that networks without skips are written as they always were.
+_MAY_LACK = ("window_bp", "recipe", "skips")
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,15 @@ class Architecture:
     recipe : Settings
         Settings of the training recipe that the space decides, such as ``learning_rate``.
     batch_normalisation : bool
-        Whether batch normalisation follows each convolution.
+        Whether batch normalisation follows each convolution, and each layer that is skipped to.
+    skips : tuple of (int, int)
+        Numbers of two layers, from 0, ascending: what the first gives is added to what the second
+        gives.
 
     Raises
     ------
     SpaceError
-        The layers cannot stand in this order.
+        The layers cannot stand in this order, or a skip leads to where it cannot.
     """
 
     space: str
@@ -71,9 +78,12 @@ class Architecture:
     window_bp: int | None = None
     recipe: Settings = field(default_factory=Settings)
     batch_normalisation: bool = True
+    skips: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        check_layers(self.layers, f'architecture {list(self.tokens)} of the space "{self.space}"')
+        where = f'architecture {list(self.tokens)} of the space "{self.space}"'
+        check_layers(self.layers, where)
+        check_skips(self.layers, self.skips, where)
 
     @cached_property
     def key(self) -> str:
@@ -96,6 +106,7 @@ class Architecture:
             "window_bp": self.window_bp,
             "recipe": dict(self.recipe),
             "batch_normalisation": self.batch_normalisation,
+            **({"skips": [list(skip) for skip in self.skips]} if self.skips else {}),
             "layers": [layer.to_dict() for layer in self.layers],
         }
 
@@ -116,7 +127,7 @@ class Architecture:
         SpaceError
             A key is unknown or missing, a value has the wrong type, or the layers make no network.
         """
-        required = [key for key in _KEYS if key not in ("window_bp", "recipe")]
+        required = [key for key in _KEYS if key not in _MAY_LACK]
         entry = check_keys(content, _KEYS, required, where)
         if not isinstance(entry["space"], str):
             raise SpaceError(
@@ -140,6 +151,7 @@ class Architecture:
             window_bp=None if window_bp is None else _whole(window_bp, f'{where}, "window_bp"'),
             recipe=read_settings(entry.get("recipe", {}), f'{where}, "recipe"'),
             batch_normalisation=entry["batch_normalisation"],
+            skips=_read_skips(entry.get("skips", []), f'{where}, "skips"'),
         )
 
     @classmethod
@@ -191,6 +203,8 @@ class Architecture:
         line = " > ".join(parts)
         if self.window_bp is not None:
             line = f"{self.window_bp} bp > {line}"
+        if self.skips:
+            line = f"{line}, {len(self.skips)} skip{'s' if len(self.skips) > 1 else ''}"
         if self.recipe:
             settings = (
                 f"{name.replace('_', ' ')} {value:g}" for name, value in self.recipe.items()
@@ -203,6 +217,16 @@ def _whole(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise SpaceError(f"{where}: found {value!r} where a whole number was needed; write one")
     return value
+
+
+def _read_skips(content: Any, where: str) -> tuple[tuple[int, int], ...]:
+    if not isinstance(content, list) or not all(
+        isinstance(skip, list) and len(skip) == 2 for skip in content
+    ):
+        raise SpaceError(
+            f"{where}: found {content!r} where pairs of numbers of layers were needed; write for example [[1, 3]]"
+        )
+    return tuple((_whole(source, where), _whole(target, where)) for source, target in content)
 
 
 def _is_idle(layer: Operation) -> bool:

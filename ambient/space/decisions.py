@@ -21,9 +21,10 @@ __all__ = [
     "space_as_data",
 ]
 
-# What a decision may set: a whole layer; the input window; settings of the training recipe; or a
-# parameter that places in the network and conditions refer to, such as a number of blocks.
-SETS = ("layer", "parameter", "recipe", "window")
+# What a decision may set: a whole layer; the input window; settings of the training recipe; a
+# parameter that places in the network and conditions refer to, such as a number of blocks; or
+# whether what one layer gives is added to what a later one gives.
+SETS = ("layer", "parameter", "recipe", "skip", "window")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Decision:
     shares : str or None
         Decisions of one group offer equally many choices of like meaning; a controller may share
         their embeddings.
+    skip : tuple of int or None
+        Of a skip, the layer decisions that it leads from and to; its choices are no (0) and yes (1).
     """
 
     name: str
@@ -61,6 +64,7 @@ class Decision:
     choices: tuple[Operation, ...]
     when: tuple[Condition, ...] = ()
     shares: str | None = None
+    skip: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,12 @@ def space_as_data(decisions: tuple[Decision, ...], network: tuple[Place, ...]) -
             ]
         return {"when": named}
 
+    def offer(decision: Decision) -> dict[str, Any]:
+        if decision.skip is not None:
+            source, target = decision.skip
+            return {"from": decisions[source].name, "to": decisions[target].name}
+        return {"choices": [choice_as_data(decision.sets, choice) for choice in decision.choices]}
+
     def value_as_data(value: Value | Reference) -> Any:
         if not isinstance(value, Reference):
             return value
@@ -170,7 +180,7 @@ def space_as_data(decisions: tuple[Decision, ...], network: tuple[Place, ...]) -
             {
                 "name": decision.name,
                 "sets": decision.sets,
-                "choices": [choice_as_data(decision.sets, choice) for choice in decision.choices],
+                **offer(decision),
                 **conditions(decision.when),
                 **({} if decision.shares is None else {"shares": decision.shares}),
             }

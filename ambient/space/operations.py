@@ -161,6 +161,9 @@ OPERATIONS: Mapping[str, Kind] = {
     ),
     "max_pooling": Kind("sequence", "sequence", _POOLING),
     "average_pooling": Kind("sequence", "sequence", _POOLING),
+    # Poolings that move on by one position and so keep the length; what lies beyond the ends is left out.
+    "sliding_max": Kind("sequence", "sequence", _POOLING),
+    "sliding_average": Kind("sequence", "sequence", _POOLING),
     "dropout": Kind("either", "same", {"rate": Parameter(float, least=0.0, most=0.95)}),
     "identity": Kind("either", "same"),
     "flatten": Kind("sequence", "vector"),

@@ -28,6 +28,7 @@ from ambient.space.operations import (
     read_settings,
     unknown,
 )
+from ambient.space.skips import SKIP_CHOICES, expand_skips, read_skip
 
 __all__ = ["parse_space"]
 
@@ -68,6 +69,7 @@ def parse_space(content: Any, where: str) -> dict[str, Any]:
     decisions = _parse_decisions(entry["decisions"], where)
     network = _parse_network(entry.get("network"), decisions, where)
     _check_all_used(decisions, network, where)
+    _check_forwards(decisions, network, where)
     return {
         "name": entry["name"],
         "version": _VERSION.read(entry["version"], f'{where}, "version"'),
@@ -93,11 +95,12 @@ def _entries(content: Any, what: str, where: str) -> list[Any]:
 def _parse_decisions(content: Any, where: str) -> tuple[Decision, ...]:
     decisions: list[Decision] = []
     groups: dict[str, Decision] = {}
-    for number, raw in enumerate(_entries(content, "decisions", f'{where}, "decisions"')):
+    listed = _entries(content, "decisions", f'{where}, "decisions"')
+    for number, raw in enumerate(expand_skips(listed, where)):
         here = f"{where}: decision {number}"
-        entry = check_keys(
-            raw, ("name", "sets", "choices", "when", "shares"), ("name", "choices"), here
-        )
+        is_skip = isinstance(raw, dict) and raw.get("sets") == "skip"
+        offer = ("from", "to") if is_skip else ("choices",)
+        entry = check_keys(raw, ("name", "sets", *offer, "when", "shares"), ("name", *offer), here)
         name = entry["name"]
         _check_text(name, f'{here}, "name"')
         if name in [decision.name for decision in decisions]:
@@ -109,10 +112,15 @@ def _parse_decisions(content: Any, where: str) -> tuple[Decision, ...]:
         sets = entry.get("sets", "layer")
         if sets not in SETS:
             raise SpaceError(unknown(f'{here}, "sets"', "value", sets, SETS))
-        choices = tuple(
-            _parse_choice(sets, choice, f"{here}, choice {position}")
-            for position, choice in enumerate(_entries(entry["choices"], "choices", here))
-        )
+        skip = None
+        if is_skip:
+            skip, entry["shares"] = read_skip(entry, decisions, here)
+            choices = SKIP_CHOICES
+        else:
+            choices = tuple(
+                _parse_choice(sets, choice, f"{here}, choice {position}")
+                for position, choice in enumerate(_entries(entry["choices"], "choices", here))
+            )
         if len(set(choices)) != len(choices):
             raise SpaceError(f"{here}: found the same choice twice; remove one of them")
         if entry.get("shares") is not None:
@@ -123,7 +131,10 @@ def _parse_decisions(content: Any, where: str) -> tuple[Decision, ...]:
             choices,
             _parse_when(entry.get("when"), decisions, here),
             entry.get("shares"),
+            skip,
         )
+        for end in skip or ():
+            _check_implied(decision.when, decisions, end, here)
         if decision.shares is not None:
             other = groups.setdefault(decision.shares, decision)
             if len(other.choices) != len(choices):
@@ -287,7 +298,7 @@ def _check_implied(
         if not known.get(condition.decision, frozenset([-1])) <= condition.tokens:
             raise SpaceError(
                 f'{where}: found the decision "{decisions[needed].name}", which does not always '
-                'apply where this layer exists; give the layer the same "when"'
+                'apply where this one exists; give this one the same "when"'
             )
 
 
@@ -303,4 +314,17 @@ def _check_all_used(
             raise SpaceError(
                 f'{where}: decision "{decision.name}" sets a parameter that nothing refers to; '
                 "refer to it in the network or remove it"
+            )
+
+
+def _check_forwards(
+    decisions: tuple[Decision, ...], network: tuple[Place, ...], where: str
+) -> None:
+    places = {place.decision: number for number, place in enumerate(network)}
+    for decision in decisions:
+        if decision.skip is not None and places[decision.skip[0]] > places[decision.skip[1]]:
+            source, target = (decisions[end].name for end in decision.skip)
+            raise SpaceError(
+                f'{where}: decision "{decision.name}" leads from "{source}" to "{target}", which stands before it in '
+                'the network, needed a later layer; change "from" and "to"'
             )

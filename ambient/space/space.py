@@ -87,6 +87,11 @@ class SearchSpace:
         }
         return {**head, **space_as_data(self.decisions, self.network)}
 
+    @cached_property
+    def skips(self) -> tuple[int, ...]:
+        """Indices of the decisions about skip connections; token 1 takes the skip, 0 does not."""
+        return tuple(n for n, decision in enumerate(self.decisions) if decision.skip is not None)
+
     def is_active(self, index: int, prefix: Sequence[int]) -> bool:
         """Does the decision `index` apply, given the tokens of the decisions before it?"""
         return _hold(self.decisions[index].when, prefix)
@@ -119,14 +124,18 @@ class SearchSpace:
         }
         settings = self._settings(chosen)
         window_bp = settings.pop("window_bp", None)
-        layers = tuple(
-            place.layer(chosen, f'space "{self.name}", place {number} of the network')
+        places = [
+            (number, place)
             for number, place in enumerate(self.network)
             if (
                 place.decision in chosen
                 if place.decision is not None
                 else _hold(place.when, tokens)
             )
+        ]
+        layers = tuple(
+            place.layer(chosen, f'space "{self.name}", place {number} of the network')
+            for number, place in places
         )
         return Architecture(
             space=self.name,
@@ -136,6 +145,16 @@ class SearchSpace:
             window_bp=window_bp,
             recipe=Settings(settings),
             batch_normalisation=self.batch_normalisation,
+            skips=self._skips_of(tokens, [place.decision for _, place in places]),
+        )
+
+    def _skips_of(
+        self, tokens: tuple[int, ...], layers: Sequence[int | None]
+    ) -> tuple[tuple[int, int], ...]:
+        """Give the pairs of layers between which skips are taken, ascending."""
+        taken = [self.decisions[index].skip for index in self.skips if tokens[index] == 1]
+        return tuple(
+            sorted((layers.index(skip[0]), layers.index(skip[1])) for skip in taken if skip)
         )
 
     def _settings(self, chosen: Mapping[int, Operation]) -> dict[str, Any]:

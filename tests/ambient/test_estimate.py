@@ -34,10 +34,12 @@ def numbers_kept(module: torch.nn.Module, window_bp: int) -> float:
     return sum(kept.values()) / 4 / BATCH
 
 
-@pytest.mark.parametrize("name", ["ambient-10", "ambient-plus"])
-def test_it_counts_what_the_built_network_holds_and_computes(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "count"), [("ambient-10", 25), ("ambient-plus", 25), ("amber-12", 4)]
+)
+def test_it_counts_what_the_built_network_holds_and_computes(name: str, count: int) -> None:
     space, rng = open_space(name), np.random.default_rng(3)
-    for _ in range(25):
+    for _ in range(count):
         architecture = space.sample(rng)
         window_bp = architecture.window_bp or 200
         size = network_size(architecture, window_bp, 2)

@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 
 def test_the_published_spaces_are_read_by_name() -> None:
-    assert published_spaces() == ("ambient-10", "ambient-plus", "bionas-4")
+    assert published_spaces() == ("amber-12", "ambient-10", "ambient-plus", "bionas-4")
     for name in published_spaces():
         assert named_space(name).name == name
     with pytest.raises(SpaceError, match='did you mean "ambient-10"'):
@@ -68,7 +68,9 @@ def test_ambient_plus_decides_window_blocks_and_recipe() -> None:
 
 @st.composite
 def architectures(draw: st.DrawFn) -> Architecture:
-    space = named_space(draw(st.sampled_from(published_spaces())))
+    # Networks of amber-12 take a tenth of a second each: `test_skip_networks` looks at some of them.
+    names = [name for name in published_spaces() if name != "amber-12"]
+    space = named_space(draw(st.sampled_from(names)))
     tokens: list[int] = []
     for _ in space.decisions:
         offered = space.options(tokens)
