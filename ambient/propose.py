@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ambient.data.corpus import TaskSpec
     from descriptors.pipeline import Descriptors
 
-__all__ = ["proposal_entry", "propose_for_tasks", "read_architecture"]
+__all__ = ["proposal_entry", "propose_for_tasks", "read_architecture", "read_proposals"]
 
 NEAREST_SHOWN = 3  # training tasks that are named beside a proposal
 
@@ -76,6 +76,34 @@ def propose_for_tasks(
     return {
         spec.name: proposals[0].architecture for spec, proposals in zip(specs, batches, strict=True)
     }
+
+
+def read_proposals(path: str | Path) -> dict[str, Architecture]:
+    """Read a file of proposals, as `ambient propose` or `ambient train` wrote it.
+
+    Returns
+    -------
+    dict of str to Architecture
+        The most probable one of each task.
+
+    Raises
+    ------
+    RunError
+        The file is absent, is not JSON, or holds no proposals.
+    SpaceError
+        An architecture in it is not whole.
+    """
+    value = read_json(path, "file of proposals")
+    entries = value if isinstance(value, list) else [value]
+    try:
+        first = {str(one["task"]): one["proposals"][0]["architecture"] for one in entries}
+        if not first:
+            raise KeyError("proposals")
+    except (TypeError, KeyError, IndexError) as error:
+        raise RunError(
+            f"{path}: found no proposals for named tasks; name a file that `ambient propose` or `ambient train` wrote"
+        ) from error
+    return {task: Architecture.from_dict(one, f"{path}, {task}") for task, one in first.items()}
 
 
 def read_architecture(path: str | Path) -> Architecture:

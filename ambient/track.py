@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -36,6 +36,12 @@ class Tracker(Protocol):
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Record one step's values; nested keys are joined by `/`, a list counts as its mean."""
 
+    def table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Record a table; a cell is text, a number or None. The last of a name counts."""
+
+    def figure(self, name: str, figure: Any) -> None:
+        """Record a plotly figure. The last of a name counts."""
+
     def artifact(self, folder: str | Path, name: str, type: str) -> None:
         """Record the files of a folder under a name."""
 
@@ -47,6 +53,12 @@ class NoTracker:
     """Records nothing: the run's journal is the plain record."""
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Do nothing."""
+
+    def figure(self, name: str, figure: Any) -> None:
         """Do nothing."""
 
     def artifact(self, folder: str | Path, name: str, type: str) -> None:
@@ -123,6 +135,7 @@ class WandbTracker:
     def __init__(self, run_folder: Path, config: Mapping[str, Any]) -> None:
         self._folder = run_folder / "wandb"
         self._folder.mkdir(exist_ok=True)
+        self._step: int | None = None  # the newest that was recorded
         self._before = {name: os.environ.get(name) for name in PRIVATE}
         for name, place in PRIVATE.items():
             os.environ.setdefault(name, str(self._folder / place))
@@ -182,7 +195,22 @@ class WandbTracker:
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Record the values of one step; steps must grow."""
+        self._step = step
         self._run.log(dict(flatten(values)), step=step)
+
+    def table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Record a table as a `wandb.Table`, with the newest step."""
+        import wandb
+
+        made = wandb.Table(columns=list(columns), data=[list(row) for row in rows])
+        # A step of its own would take the number of the next one, should the run go on.
+        self._run.log({name: made}, step=self._step)
+
+    def figure(self, name: str, figure: Any) -> None:
+        """Record a plotly figure, which stays interactive, with the newest step."""
+        import wandb
+
+        self._run.log({name: wandb.Plotly(figure)}, step=self._step)
 
     def artifact(self, folder: str | Path, name: str, type: str) -> None:
         """Record the files of a folder, W&B's own left out.

@@ -35,7 +35,7 @@ Examples
   ambient evaluate --store all.sqlite --merge a.sqlite --merge b.tsv.gz --export all.parquet"""
 )
 @click.argument("corpus", type=PATH, required=False)
-@click.argument("architectures", nargs=-1, metavar="[FILE|random:N]...")
+@click.argument("architectures", nargs=-1, metavar="[FILE|FILE:TASK|random:N]...")
 @click.option("--tasks", help="Names, separated by commas; all where it is not given.")
 @click.option("--seeds", default="0", show_default=True, help="Of the children; by commas.")
 @click.option("--space", default="ambient-10", show_default=True, help="For random:N; or a YAML.")
@@ -81,9 +81,9 @@ def command(
 ) -> None:
     """Train and score architectures on tasks of CORPUS; what the store knows is not trained again.
 
-    An architecture is a JSON file (an architecture, or proposals: their first), or random:N for N drawn
-    from --space with --seed. Without CORPUS nothing is trained: the store is merged, exported, and
-    summed up.
+    An architecture is a JSON file (an architecture, or proposals: their first, or that for a task with
+    FILE:TASK), or random:N for N drawn from --space with --seed. Without CORPUS nothing is trained: the
+    store is merged, exported, and summed up.
     """
     from ambient.evaluate import Request, Store
     from ambient.evaluate.exchange import table_format
@@ -238,12 +238,20 @@ def _seeds(text: str) -> list[int]:
 
 
 def _architectures(text: str, space: str, seed: int) -> list:
-    from ambient.propose import read_architecture
+    from ambient.propose import read_architecture, read_proposals
     from ambient.space import open_space
     from ambient.zero_shot import draw_random
 
     if not text.startswith("random:"):
-        return [read_architecture(Path(text))]
+        path, _, task = text.rpartition(":")
+        if Path(text).exists() or not Path(path).is_file():
+            return [read_architecture(Path(text))]
+        proposals = read_proposals(path)
+        if task not in proposals:
+            raise InputError(
+                f"{text}: found no proposal for {task!r}, there are some for {', '.join(proposals)}; name one of them"
+            )
+        return [proposals[task]]
     count = text.removeprefix("random:")
     if not count.isdigit() or int(count) < 1:
         raise InputError(f"{text}: found {count!r} after random:, needed a number above 0")

@@ -23,6 +23,7 @@ VERBS = {
     "train": "Train a controller jointly over a corpus.",
     "evaluate": "Train and score architectures on the tasks of a corpus; keep the rows in a store.",
     "search": "Search one task of a corpus for its best architecture, by one of several methods.",
+    "compare": "Compare searches on equal budgets, and say when each passes the zero-shot proposal.",
     "report": "Write a run's page: one self-contained HTML file.",
     "simulate": "Write a small simulated genome with peaks and a corpus file.",
 }

@@ -79,7 +79,7 @@ def command(
     from ambient.data.describe import describe_corpus
     from ambient.data.prepare import prepare_corpus
     from ambient.propose import propose_for_tasks
-    from ambient.report import write_report
+    from ambient.report import controller_figures, write_report
     from ambient.search.joint import JointConfig, read_descriptors, train_jointly
     from ambient.search.run_folder import check_run, hold_run
     from ambient.space import open_space
@@ -125,6 +125,9 @@ def command(
                 resume,
                 on_step=lambda step: advance(f"reward {step.logs['reward']:.3f}"),
                 say=say,
+                draw=lambda controller: controller_figures(
+                    controller, described, {spec.name: spec.category for spec in named.tasks}
+                ),
             )
         proposed = propose_for_tasks(
             controller, named.held_out_tasks, described, output / "proposals.json"

@@ -10,9 +10,9 @@ from ambient.errors import RunError
 
 __all__ = ["Baselines", "check_metric", "reward"]
 
-UNSEEN_FLOOR = (
-    0.5  # AUROC of a coin: reward of a failed child of a task that no child has finished yet
-)
+# Reward of a failed child, and baseline, of a task that no child has finished yet. What it is makes no
+# difference, whatever the metric: the two are equal, so that nothing is learned from them.
+UNKNOWN = 0.0
 
 
 class Measured(Protocol):
@@ -82,8 +82,8 @@ class Baselines:
     nothing, so that after the first batch it is that batch's mean, and after few batches nearly
     their plain mean.
 
-    A failed child gets the task's floor: the lowest reward seen for that task, or 0.5 where none
-    has been seen.
+    A failed child gets the task's floor: the lowest reward seen for that task. Where none has been
+    seen, whole batches failed; they leave no trace in the average.
 
     Parameters
     ----------
@@ -118,12 +118,12 @@ class Baselines:
         list of float
             The rewards, the floor in place of None; always finite.
         """
-        if not rewards:
-            return []
         seen = [value for value in rewards if value is not None]
         if seen:
             self._lowest[task] = min([*seen, self._lowest.get(task, math.inf)])
         floor = self.floor(task)
+        if not rewards or task not in self._lowest:
+            return [floor] * len(rewards)
         settled = [floor if value is None else value for value in rewards]
         mean = sum(settled) / len(settled)
         self._sums[task] = self.decay * self._sums.get(task, 0.0) + (1 - self.decay) * mean
@@ -131,15 +131,15 @@ class Baselines:
         return settled
 
     def floor(self, task: str) -> float:
-        """Give the reward of a failed child: the task's lowest reward so far, or 0.5."""
-        return self._lowest.get(task, UNSEEN_FLOOR)
+        """Give the reward of a failed child: the task's lowest reward so far; 0 where there is none."""
+        return self._lowest.get(task, UNKNOWN)
 
     def __contains__(self, task: str) -> bool:
         return task in self._sums
 
     def __getitem__(self, task: str) -> float:
-        """Give the moving average of a task that has been updated."""
-        return self._sums[task] / self._weights[task]
+        """Give the moving average of a task; 0 where no reward has been seen."""
+        return self._sums[task] / self._weights[task] if task in self else UNKNOWN
 
     def to_dict(self) -> dict[str, float]:
         """Give the moving average of each task that has been seen."""
@@ -154,7 +154,12 @@ class Baselines:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
-        self._sums = dict(state["sums"])
-        self._weights = dict(state["weights"])
+        """Take back what `state_dict` gave.
+
+        Earlier versions assumed an AUROC of 0.5 where no reward had been seen; that is dropped.
+        """
         self._lowest = dict(state["lowest"])
+        self._sums, self._weights = (
+            {task: value for task, value in state[name].items() if task in self._lowest}
+            for name in ("sums", "weights")
+        )

@@ -95,14 +95,22 @@ class Controller:
         """The search space whose architectures it proposes."""
         return self.policy.space
 
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the policy's weights, as the card names it."""
+        return sha256_of_bytes(self._weights())
+
+    def _weights(self) -> bytes:
+        return tensors_to_bytes(
+            {name: tensor.contiguous() for name, tensor in self.policy.state_dict().items()}
+        )
+
     def save(self, folder: str | Path) -> None:
         """Write the weights, then the card, each atomically; make the folder where it is absent."""
         folder = Path(folder)
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        weights = tensors_to_bytes(
-            {name: tensor.contiguous() for name, tensor in self.policy.state_dict().items()}
-        )
+        weights = self._weights()
         card = {
             "format_version": FORMAT_VERSION,
             "ambient_version": __version__,

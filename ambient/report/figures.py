@@ -71,7 +71,7 @@ def plot(
     figure: Any,
     caption: str,
     name: str | None = None,
-    wide: bool = False,
+    min_width: int = 0,
     before: Html | None = None,
 ) -> Html:
     """Put a figure and its caption into the page.
@@ -84,16 +84,17 @@ def plot(
         One sentence on how to read it.
     name : str, optional
         Identifier of the element, where a selection refers to it.
-    wide : bool
-        Whether a narrow window scrolls the figure instead of squeezing it.
+    min_width : int
+        Pixels across; a narrower window scrolls the figure instead of squeezing it.
     before : Html, optional
         What stands above the figure, such as a selection.
     """
     height = figure.layout.height
-    canvas = tag("div", class_="canvas wide" if wide else "canvas", style=f"height:{height}px")
+    style = f"height:{height}px" + (f";min-width:{min_width}px" if min_width else "")
+    canvas = tag("div", class_="canvas", style=style)
     data = tag("script", figure_json(figure), type="application/json")
     drawn = tag("div", canvas, data, class_="plot", id=name)
-    if wide:
+    if min_width:
         drawn = tag("div", drawn, class_="scroll")
     return tag("figure", before, drawn, tag("figcaption", caption))
 

@@ -16,7 +16,14 @@ from descriptors.schema import DESCRIPTORS
 if TYPE_CHECKING:
     from ambient.data.corpus import Corpus
 
-__all__ = ["main_result", "what_was_described", "what_was_done"]
+__all__ = [
+    "duration",
+    "main_result",
+    "plural",
+    "tile",
+    "what_was_described",
+    "what_was_done",
+]
 
 
 def _seeds(config: Mapping[str, Any]) -> Iterator[str]:
@@ -28,11 +35,13 @@ def _seeds(config: Mapping[str, Any]) -> Iterator[str]:
             yield from map(str, value if isinstance(value, list) else [value])
 
 
-def _plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write a time in the unit that suits it."""
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
@@ -45,11 +54,11 @@ def what_was_done(run: RunFolder) -> str:
         last = run.journal[-1]
         name = name_of(config.get("space"))
         space = f" over the search space {name}" if name else ""
-        tasks = _plural(len(run.training_tasks), "task")
+        tasks = plural(len(run.training_tasks), "task")
         text = f"A controller was trained jointly on {tasks}{space}: "
-        text += f"{_plural(len(run.journal), 'step')}, {_plural(last['evaluations'], 'evaluation')}"
+        text += f"{plural(len(run.journal), 'step')}, {plural(last['evaluations'], 'evaluation')}"
         failed = last["failed"]
-        sentences.append(f"{text}, {_duration(last['wall_seconds'])}.")
+        sentences.append(f"{text}, {duration(last['wall_seconds'])}.")
         if failed:
             verb = "evaluation failed and counts" if failed == 1 else "evaluations failed and count"
             sentences.append(f"{failed:,} {verb} as the task's floor.")
@@ -57,7 +66,7 @@ def what_was_done(run: RunFolder) -> str:
         sentences.append("No training of a controller is recorded in this run.")
     if run.held_out_tasks:
         sentences.append(
-            f"{_plural(len(run.held_out_tasks), 'task')} the controller never saw "
+            f"{plural(len(run.held_out_tasks), 'task')} the controller never saw "
             f"{'serves' if len(run.held_out_tasks) == 1 else 'serve'} as the test."
         )
     seeds = list(dict.fromkeys(_seeds(config)))
@@ -75,20 +84,21 @@ def what_was_described(corpus: Corpus, described: Mapping[str, Mapping[str, Any]
         counts[category_of(task)] += 1
     kinds = ", ".join(f"{count} {category}" for category, count in counts.items() if count)
     held_out = len(corpus.held_out_tasks)
-    kept = f" {_plural(held_out, 'task')} of them {'is' if held_out == 1 else 'are'} held out."
+    kept = f" {plural(held_out, 'task')} of them {'is' if held_out == 1 else 'are'} held out."
     return (
-        f"{_plural(len(described), 'task')} ({kinds}) on {corpus.genome.name}, each summarised by "
+        f"{plural(len(described), 'task')} ({kinds}) on {corpus.genome.name}, each summarised by "
         f"{len(DESCRIPTORS)} numbers from the training chromosomes: nothing on "
         f"{', '.join((*corpus.split.validation, *corpus.split.test))} counts."
         + (kept if held_out else "")
     )
 
 
-def _tile(name: str, interval: Interval, note: str, colour: str) -> Html:
+def tile(name: str, value: str | None, note: str, colour: str) -> Html:
+    """Make a box with one large number, its name above and a note below."""
     return tag(
         "div",
         tag("div", name, class_="name"),
-        tag("div", score(interval.mean), class_="value"),
+        tag("div", value, class_="value"),
         tag("div", note, class_="note"),
         class_="tile",
         style=f"--mark:{colour}",
@@ -119,7 +129,7 @@ def _one_task(task: str, proposal: float, random: Interval) -> str:
     """Say the result of a run with one held-out task, where nothing is known about other tasks."""
     text = (
         f"On {task}, held out, the proposed architecture reaches a test AUROC of {proposal:.3f}, "
-        f"{_plural(random.count, 'random architecture')} on average {random.mean:.3f}"
+        f"{plural(random.count, 'random architecture')} on average {random.mean:.3f}"
     )
     if random.low is not None and random.high is not None:
         text += f" (95% interval of that mean {random.low:.3f} to {random.high:.3f})"
@@ -150,16 +160,16 @@ def main_result(run: RunFolder) -> Html | None:
     sizes = sorted({len(row.random) for row in kept})
     size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     tiles = [
-        _tile("Proposal", summary.proposal, "found in one forward pass", TEAL),
-        _tile(
+        tile("Proposal", score(summary.proposal.mean), "found in one forward pass", TEAL),
+        tile(
             "Random, mean",
-            summary.random,
+            score(summary.random.mean),
             f"{size} a task; proposal above on {wins} of {tasks}",
             RANDOM,
         ),
-        _tile(
+        tile(
             "Random, best",
-            summary.random_best,
+            score(summary.random_best.mean),
             f"picked by test score; proposal above on {best_wins} of {best_tasks}",
             RANDOM,
         ),
@@ -167,11 +177,11 @@ def main_result(run: RunFolder) -> Html | None:
     if summary.kmer is not None:
         kmer_wins, kmer_tasks = summary.wins_kmer
         note = f"logistic regression; proposal above on {kmer_wins} of {kmer_tasks}"
-        tiles.append(_tile("5-mers", summary.kmer, note, AMBER))
+        tiles.append(tile("5-mers", score(summary.kmer.mean), note, AMBER))
     if summary.full is not None:
         full_wins, full_tasks = summary.wins_full_kmer
         note = f"above 5-mers on {full_wins} of {full_tasks}" if full_tasks else ""
-        tiles.append(_tile("Proposal, full fidelity", summary.full, note, BLUE))
+        tiles.append(tile("Proposal, full fidelity", score(summary.full.mean), note, BLUE))
     over = "the held-out task" if summary.tasks == 1 else f"{summary.tasks} held-out tasks"
     return tag(
         "section",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["Cell", "Html", "fragment", "table", "tag"]
 
-VOID = frozenset({"br", "col", "meta"})
+VOID = frozenset({"br", "col", "input", "meta"})
 
 
 class Html(str):

@@ -10,17 +10,25 @@ from typing import TYPE_CHECKING
 from ambient.errors import RunError
 from ambient.files import write_atomic
 from ambient.report import sections
+from ambient.report.architecture_section import architecture_section
 from ambient.report.headline import main_result, what_was_described, what_was_done
 from ambient.report.logos import letter_outlines
 from ambient.report.markup import Html, fragment, tag
-from ambient.report.run_folder import MADE_BY, RunFolder, read_run
+from ambient.report.motif_section import logo_section
+from ambient.report.run_folder import RunFolder, read_run
+from ambient.report.search_section import (
+    best_section,
+    search_result,
+    search_section,
+    search_words,
+)
 from ambient.report.theme import SCRIPT, STYLE
 
 if TYPE_CHECKING:
     from ambient.data.corpus import Corpus
     from descriptors.record import Descriptors
 
-__all__ = ["write_corpus_page", "write_report"]
+__all__ = ["new_page", "page_shell", "write_corpus_page", "write_report"]
 
 # The browser itself refuses anything that would be loaded from elsewhere.
 POLICY = (
@@ -35,7 +43,7 @@ def write_report(run_folder: str | Path, output: str | Path | None = None) -> Pa
     Parameters
     ----------
     run_folder : path
-        What `ambient train` or `ambient demo` wrote; what is absent is named on the page.
+        What `ambient train`, `ambient search` or `ambient demo` wrote; what is absent is named on the page.
     output : path, optional
         The page; `report.html` in the run's folder where it is not given.
 
@@ -50,7 +58,7 @@ def write_report(run_folder: str | Path, output: str | Path | None = None) -> Pa
         The folder is no run, a file in it is broken, or the output's folder does not exist.
     """
     run = read_run(run_folder)
-    path = _new_page(run.path / "report.html" if output is None else output)
+    path = new_page(run.path / "report.html" if output is None else output)
     write_atomic(path, _page(run))
     return path
 
@@ -78,23 +86,25 @@ def write_corpus_page(
     RunError
         The output's folder does not exist.
     """
-    path = _new_page(output)
+    path = new_page(output)
     # A run of which only the descriptors are there.
     content = {name: json.loads(one.to_json()) for name, one in described.items()}
     run = RunFolder(corpus.path, {}, "", None, False, content, None, None)
     made = [
         ("Descriptors", sections.descriptor_section(run)),
-        ("Motifs", sections.logo_section(run)),
+        ("Motifs", logo_section(run)),
         ("Provenance", sections.provenance_section(run)),
     ]
     name = corpus.path.stem
     write_atomic(
-        path, _shell(name, what_was_described(corpus, content), None, made, f"the corpus {name}")
+        path,
+        page_shell(name, what_was_described(corpus, content), None, made, f"the corpus {name}"),
     )
     return path
 
 
-def _new_page(output: str | Path) -> Path:
+def new_page(output: str | Path) -> Path:
+    """Give the path of a page; RunError where its folder does not exist."""
     path = Path(output)
     if not path.parent.is_dir():
         raise RunError(f"{path}: the folder {path.parent} does not exist; make it first")
@@ -102,21 +112,32 @@ def _new_page(output: str | Path) -> Path:
 
 
 def _page(run: RunFolder) -> str:
+    name = run.path.resolve().name
+    source = f"the files in the run {name}"
+    if run.method is not None:
+        made = [
+            ("Search", search_section(run)),
+            ("Best", best_section(run)),
+            ("Architectures", architecture_section(run)),
+            ("Configuration", sections.configuration_section(run)),
+        ]
+        first = fragment(search_result(run), _absent(run))
+        return page_shell(name, search_words(run), first, made, source)
     made = [
         ("Comparison", sections.comparison_section(run)),
         ("Proposals", sections.proposal_section(run)),
+        ("Architectures", architecture_section(run)),
         ("Training", sections.training_section(run)),
         ("Descriptors", sections.descriptor_section(run)),
-        ("Motifs", sections.logo_section(run)),
+        ("Motifs", logo_section(run)),
         ("Configuration", sections.configuration_section(run)),
         ("Provenance", sections.provenance_section(run)),
     ]
-    name = run.path.resolve().name
     first = fragment(main_result(run), _absent(run))
-    return _shell(name, what_was_done(run), first, made, f"the files in the run {name}")
+    return page_shell(name, what_was_done(run), first, made, source)
 
 
-def _shell(
+def page_shell(
     name: str, lead: str, first: Html | None, made: Sequence[tuple[str, Html | None]], source: str
 ) -> str:
     """Put sections into a page that loads nothing from elsewhere."""
@@ -157,8 +178,7 @@ def _absent(run: RunFolder) -> Html | None:
     if not run.absent:
         return None
     lines = []
-    for name in run.absent:
-        what, command = MADE_BY[name]
+    for name, (what, command) in run.absent.items():
         lines.append(
             tag(
                 "p",

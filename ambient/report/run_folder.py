@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +12,19 @@ import yaml
 
 from ambient.errors import RunError
 from ambient.files import read_json
+from ambient.report.checks import as_list, as_mapping, as_numbers, broken
+from ambient.report.journal import read_journal
+from ambient.space import SearchSpace
 
-BASELINE = "baseline/"  # logs of this name hold a task's moving average of rewards
-
-__all__ = ["MADE_BY", "RunFolder", "name_of", "read_run"]
+__all__ = ["RunFolder", "metric_of", "name_of", "read_run"]
 
 # File of a run to what it holds and the command that makes it.
+MADE_BY_SEARCH = {
+    "journal.jsonl": (
+        "the architectures that were evaluated, step by step",
+        "ambient search CORPUS --task TASK --output RUN",
+    ),
+}
 MADE_BY = {
     "journal.jsonl": (
         "the rewards and the controller's diagnostics of each step",
@@ -56,6 +61,8 @@ class RunFolder:
         Whether the last line was cut (the run was killed while it wrote); it is left out.
     descriptors, proposals, comparison
         The parsed files, or None where a file is absent.
+    space : SearchSpace or None
+        None where the configuration does not spell it out.
     """
 
     path: Path
@@ -66,12 +73,25 @@ class RunFolder:
     descriptors: Mapping[str, Mapping[str, Any]] | None
     proposals: tuple[Mapping[str, Any], ...] | None
     comparison: Mapping[str, Any] | None
+    space: SearchSpace | None = None
 
     @property
-    def absent(self) -> tuple[str, ...]:
-        """Names of the files that are not there."""
+    def method(self) -> str | None:
+        """How one task was searched; None where a controller was trained over many."""
+        found = self.config.get("method")
+        return None if found is None else str(found)
+
+    @property
+    def absent(self) -> Mapping[str, tuple[str, str]]:
+        """The files that are not there, each with what it holds and the command that makes it."""
+        if self.method is not None:
+            return MADE_BY_SEARCH if self.journal is None else {}
         held = (self.journal, self.descriptors, self.proposals, self.comparison)
-        return tuple(name for name, content in zip(MADE_BY, held, strict=True) if content is None)
+        return {
+            name: made
+            for (name, made), content in zip(MADE_BY.items(), held, strict=True)
+            if content is None
+        }
 
     @property
     def training_tasks(self) -> tuple[str, ...]:
@@ -93,7 +113,7 @@ def read_run(folder: str | Path) -> RunFolder:
     Parameters
     ----------
     folder : path
-        What `ambient train` or `ambient demo` wrote.
+        What `ambient train`, `ambient search` or `ambient demo` wrote.
 
     Raises
     ------
@@ -103,15 +123,18 @@ def read_run(folder: str | Path) -> RunFolder:
     path = Path(folder)
     if not path.is_dir():
         raise RunError(
-            f"{path}: found no folder where a run was needed; name one that `ambient train` wrote"
+            f"{path}: found no folder where a run was needed; "
+            "name one that `ambient train` or `ambient search` wrote"
         )
     if not (path / "config.yaml").is_file():
         raise RunError(
             f"{path}: this folder holds no config.yaml, so it is not a run; "
-            "name one that `ambient train` or `ambient demo` wrote"
+            "name one that `ambient train`, `ambient search` or `ambient demo` wrote"
         )
     config_text, config = _read_config(path / "config.yaml")
-    journal, torn = _read_journal(path / "journal.jsonl", _metric(config))
+    space = _space(config, path / "config.yaml")
+    choices = None if space is None else [len(one.choices) for one in space.decisions]
+    journal, torn = read_journal(path / "journal.jsonl", metric_of(config), choices)
     return RunFolder(
         path=path,
         config=config,
@@ -121,36 +144,8 @@ def read_run(folder: str | Path) -> RunFolder:
         descriptors=_read_descriptors(path / "descriptors.json"),
         proposals=_read_proposals(path / "proposals.json"),
         comparison=_read_comparison(path / "comparison.json"),
+        space=space,
     )
-
-
-def _broken(where: str, needed: str) -> RunError:
-    return RunError(f"{where}: {needed} was needed; make the file again or take it out of the run")
-
-
-def _mapping(value: Any, where: str, *keys: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _broken(where, f"found {type(value).__name__} where a mapping")
-    missing = [key for key in keys if key not in value]
-    if missing:
-        raise _broken(where, f"found no {missing[0]!r}; the mapping with {', '.join(keys)}")
-    return value
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise _broken(where, f"found {type(value).__name__} where a list")
-    return value
-
-
-def _numbers(value: Any, where: str) -> dict[str, float | None]:
-    """Check a mapping of numbers; NaN and infinity, which JSON does not know, become None."""
-    checked: dict[str, float | None] = {}
-    for name, number in _mapping(value, where).items():
-        if number is not None and (isinstance(number, str | list | dict)):
-            raise _broken(f"{where}, {name}", f"found {number!r} where a number or null")
-        checked[name] = None if number is None or not math.isfinite(number) else float(number)
-    return checked
 
 
 def name_of(value: Any) -> str | None:
@@ -165,7 +160,7 @@ def _check_matrix(value: Any, where: str) -> None:
     except (TypeError, ValueError):
         matrix = np.empty(0)
     if matrix.ndim != 2 or matrix.shape[1] != 4 or not (matrix.sum(axis=1) > 0).all():
-        raise _broken(where, "found no rows of four probabilities; such a matrix")
+        raise broken(where, "found no rows of four probabilities; such a matrix")
 
 
 def _read_config(path: Path) -> tuple[str, Mapping[str, Any]]:
@@ -176,119 +171,61 @@ def _read_config(path: Path) -> tuple[str, Mapping[str, Any]]:
         raise RunError(
             f"{path}: found something that is not YAML ({error}); restore the file"
         ) from error
-    return text, _mapping(config if config is not None else {}, str(path))
+    return text, as_mapping(config if config is not None else {}, str(path))
 
 
-def _metric(config: Mapping[str, Any]) -> str:
+def metric_of(config: Mapping[str, Any]) -> str:
     """Give the metric that the run rewards."""
     controller = config.get("controller")
     given = controller.get("metric") if isinstance(controller, dict) else None
     return str(given or "validation_auroc")
 
 
-def _read_journal(path: Path, metric: str) -> tuple[tuple[Mapping[str, Any], ...] | None, bool]:
-    if not path.exists():
-        return None, False
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    steps: dict[int, dict[str, Any]] = {}
-    torn = False
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            if number == len(lines):
-                torn = True
-                break
-            raise RunError(
-                f"{where}: found something that is not JSON ({error}); remove the line"
-            ) from error
-        _mapping(record, where, "step", "evaluations", "logs")
-        # A resumed run writes some steps again: the last counts.
-        steps[int(record["step"])] = _step(record, where, metric)
-    return _accumulate([steps[number] for number in sorted(steps)]), torn
-
-
-def _step(record: Mapping[str, Any], where: str, metric: str) -> dict[str, Any]:
-    """Sort one line of the journal by task: rewards and baselines, and the controller's diagnostics."""
-    rewards: dict[str, list[float]] = {}
-    evaluations = _list(record["evaluations"], where)
-    failed = 0
-    for evaluation in evaluations:
-        _mapping(evaluation, where, "task", "state", "metrics")
-        failed += evaluation["state"] == "failed"
-        value = _numbers(evaluation["metrics"], where).get(metric)
-        if value is not None:
-            rewards.setdefault(evaluation["task"], []).append(value)
-    logs = _numbers(record["logs"], where)
-    return {
-        **{name: value for name, value in logs.items() if not name.startswith(BASELINE)},
-        "step": int(record["step"]) + 1,
-        "evaluations": len(evaluations),
-        "failed": failed,
-        "wall_seconds": float(record.get("wall_seconds", 0.0)),
-        "rewards": rewards,
-        "baselines": {
-            name.removeprefix(BASELINE): value
-            for name, value in logs.items()
-            if name.startswith(BASELINE)
-        },
-    }
-
-
-def _accumulate(steps: list[dict[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """Add evaluations, failures and seconds up from step to step, and carry each task's last baseline on."""
-    totals = {"evaluations": 0, "failed": 0, "wall_seconds": 0.0}
-    baselines: dict[str, float | None] = {}
-    for step in steps:
-        for name in totals:
-            totals[name] += step[name]
-        baselines = {**baselines, **step["baselines"]}
-        step.update(totals, baselines=baselines)
-    return tuple(steps)
+def _space(config: Mapping[str, Any], path: Path) -> SearchSpace | None:
+    """Read the search space, where it is spelled out and not only named."""
+    found = config.get("space")
+    return SearchSpace.from_dict(found, f"{path}, space") if isinstance(found, dict) else None
 
 
 def _read_descriptors(path: Path) -> Mapping[str, Mapping[str, Any]] | None:
     if not path.exists():
         return None
-    tasks = _mapping(read_json(path), str(path))
+    tasks = as_mapping(read_json(path), str(path))
     for name, described in tasks.items():
         where = f"{path}, task {name}"
-        _mapping(described, where, "values")
-        described["values"] = _numbers(described["values"], where)
-        for motif in _list(described.setdefault("motifs", []), where):
-            _mapping(motif, where, "name", "probabilities")
+        as_mapping(described, where, "values")
+        described["values"] = as_numbers(described["values"], where)
+        for motif in as_list(described.setdefault("motifs", []), where):
+            as_mapping(motif, where, "name", "probabilities")
             _check_matrix(motif["probabilities"], f"{where}, motif {motif['name']}")
-        for source in _mapping(described.setdefault("sources", {}), where).values():
-            _mapping(source, f"{where}, sources")
+        for source in as_mapping(described.setdefault("sources", {}), where).values():
+            as_mapping(source, f"{where}, sources")
     return tasks
 
 
 def _read_proposals(path: Path) -> tuple[Mapping[str, Any], ...] | None:
     if not path.exists():
         return None
-    entries = _list(read_json(path), str(path))
+    entries = as_list(read_json(path), str(path))
     for entry in entries:
-        _mapping(entry, str(path), "task", "proposals")
+        as_mapping(entry, str(path), "task", "proposals")
         entry["held_out"] = bool(entry.get("held_out", True))
-        for proposal in _list(entry["proposals"], f"{path}, task {entry['task']}"):
-            _mapping(proposal, f"{path}, task {entry['task']}", "summary", "probability")
+        for proposal in as_list(entry["proposals"], f"{path}, task {entry['task']}"):
+            as_mapping(proposal, f"{path}, task {entry['task']}", "summary", "probability")
     return tuple(entries)
 
 
 def _read_comparison(path: Path) -> Mapping[str, Any] | None:
     if not path.exists():
         return None
-    comparison = _mapping(read_json(path), str(path), "rows")
-    for row in _list(comparison["rows"], str(path)):
-        _mapping(row, str(path), "task", "proposal")
+    comparison = as_mapping(read_json(path), str(path), "rows")
+    for row in as_list(comparison["rows"], str(path)):
+        as_mapping(row, str(path), "task", "proposal")
         where = f"{path}, task {row['task']}"
-        row["proposal"] = _numbers(row["proposal"], where)
+        row["proposal"] = as_numbers(row["proposal"], where)
         row["random"] = [
-            _numbers(values, where) for values in _list(row.get("random") or [], where)
+            as_numbers(values, where) for values in as_list(row.get("random") or [], where)
         ]
         for name in ("kmer", "full"):
-            row[name] = _numbers(row.get(name) or {}, where)
+            row[name] = as_numbers(row.get(name) or {}, where)
     return comparison

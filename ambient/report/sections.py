@@ -7,7 +7,6 @@ from typing import Any
 
 from ambient.report import figures
 from ambient.report.heat_map import LIMIT, heat_map
-from ambient.report.logos import logo
 from ambient.report.markup import Html, tag
 from ambient.report.pca import component_caption, component_figure
 from ambient.report.run_folder import RunFolder, name_of
@@ -17,7 +16,6 @@ from ambient.report.tables import (
     architecture_list,
     comparison_table,
     descriptor_tables,
-    number,
     proposal_table,
     provenance_table,
 )
@@ -27,15 +25,13 @@ __all__ = [
     "comparison_section",
     "configuration_section",
     "descriptor_section",
-    "logo_section",
+    "diagnostic_plots",
     "proposal_section",
     "provenance_section",
     "training_section",
 ]
 
 METRICS = (("test_auroc", "AUROC"), ("test_aupr", "AUPR"))
-MOTIFS_SHOWN = 3
-
 DIAGNOSTICS = (
     (
         "entropy",
@@ -153,6 +149,15 @@ def proposal_section(run: RunFolder) -> Html | None:
     )
 
 
+def diagnostic_plots(steps: figures.Steps) -> list[Html]:
+    """Draw those diagnostics of PPO that the steps have."""
+    return [
+        figures.plot(figures.diagnostic_figure(steps, key, title), caption)
+        for key, title, caption in DIAGNOSTICS
+        if any(step.get(key) is not None for step in steps)
+    ]
+
+
 def training_section(run: RunFolder) -> Html | None:
     """Reward curves and the diagnostics of PPO."""
     if run.journal is None:
@@ -175,11 +180,7 @@ def training_section(run: RunFolder) -> Html | None:
             "than it recently did on the same tasks.",
         ),
     ]
-    small = [
-        figures.plot(figures.diagnostic_figure(steps, key, title), caption)
-        for key, title, caption in DIAGNOSTICS
-        if any(step.get(key) is not None for step in steps)
-    ]
+    small = diagnostic_plots(steps)
     tasks = run.training_tasks
     chosen = tag(
         "label",
@@ -204,7 +205,7 @@ def training_section(run: RunFolder) -> Html | None:
         tag("div", *curves, class_="figures"),
         tag("details", tag("summary", f"Rewards of one task ({len(tasks)})"), one),
         tag("h3", "Diagnostics of PPO") if small else None,
-        tag("div", *small, class_="figures small"),
+        tag("div", *small, class_="figures small") if small else None,
         id="training",
     )
 
@@ -231,63 +232,10 @@ def descriptor_section(run: RunFolder) -> Html | None:
         "section",
         tag("h2", "Descriptors"),
         tag("p", f"The {len(DESCRIPTORS)} numbers that a controller sees of each task."),
-        figures.plot(heat_map(run.descriptors), caption, wide=True) if order else None,
+        figures.plot(heat_map(run.descriptors), caption, min_width=760) if order else None,
         figures.plot(plane, component_caption(run.descriptors)) if plane is not None else None,
         tag("div", descriptor_tables(run.descriptors, order), class_="groups"),
         id="descriptors",
-    )
-
-
-def _motif(motif: Mapping[str, Any]) -> Html:
-    name = str(motif.get("consensus") or motif["name"])
-    facts = []
-    if motif.get("log_p") is not None:
-        facts.append(f"ln p {number(motif['log_p'])}".replace("-", "−", 1))
-    if motif.get("target_share") is not None and motif.get("background_share") is not None:
-        shares = motif["target_share"], motif["background_share"]
-        facts.append("in {:.1%} of peaks, {:.1%} of background".format(*shares))
-    if motif.get("multiplicity") is not None:
-        facts.append(f"{motif['multiplicity']:.2f} sites a peak")
-    caption = tag("figcaption", tag("b", name), ": ", ", ".join(facts))
-    return tag("figure", logo(motif["probabilities"], f"Motif {name}"), caption)
-
-
-def logo_section(run: RunFolder) -> Html | None:
-    """Sequence logos of the strongest motifs of each task."""
-    if run.descriptors is None:
-        return None
-
-    def strength(motif: Mapping[str, Any]) -> float:
-        value = motif.get("log_p")
-        return 0.0 if value is None else float(value)
-
-    held_out = set(run.held_out_tasks)
-    shown: list[Html] = []
-    folded: list[Html] = []
-    order = task_order(run)
-    for task in order:
-        motifs = sorted(run.descriptors[task]["motifs"], key=strength)[:MOTIFS_SHOWN]
-        if not motifs:
-            continue
-        block = tag("div", tag("h3", task), tag("div", *map(_motif, motifs), class_="motifs"))
-        (shown if task in held_out or len(order) <= 12 else folded).append(block)
-    if not shown and not folded:
-        return None
-    others = "Training tasks" if held_out else "All tasks"
-    more = tag("details", tag("summary", f"{others} ({len(folded)})"), *folded)
-    return tag(
-        "section",
-        tag("h2", "Motifs"),
-        tag(
-            "p",
-            f"The {MOTIFS_SHOWN} most enriched motifs of each task. A letter's height is its "
-            "information in bits, at most 2 at a position; positions count from the motif's start. "
-            "ln p is the natural logarithm of the enrichment's p value: the more negative, the "
-            "stronger.",
-        ),
-        *shown,
-        more if folded else None,
-        id="motifs",
     )
 
 

@@ -14,9 +14,11 @@ from descriptors.schema import DESCRIPTORS
 __all__ = [
     "CATEGORIES",
     "Components",
+    "Plane",
     "Tree",
     "category_of",
     "components",
+    "plane_of",
     "standardise",
     "tree_of",
 ]
@@ -109,6 +111,43 @@ def tree_of(scores: np.ndarray) -> Tree:
 
 
 @dataclass(frozen=True)
+class Plane:
+    """The two directions in which the rows of a matrix differ most."""
+
+    places: np.ndarray  # float64, shape (rows, 2), along each, from the mean
+    axes: (
+        np.ndarray
+    )  # float64, shape (2, columns), of unit length; the heaviest column's weight is positive
+    explained: tuple[float, float]  # share of the variance along each, in [0, 1]
+
+
+def plane_of(matrix: np.ndarray) -> Plane | None:
+    """Find the first two principal components of the rows of a matrix.
+
+    Parameters
+    ----------
+    matrix : ndarray, float, shape (rows, columns)
+
+    Returns
+    -------
+    Plane or None
+        None where there are fewer than three rows, or they differ in fewer than two directions.
+    """
+    if len(matrix) < 3:
+        return None
+    left, sizes, axes = np.linalg.svd(matrix - matrix.mean(axis=0), full_matrices=False)
+    if len(sizes) < 2 or sizes[1] <= 1e-9 * max(float(sizes[0]), 1e-300):
+        return None
+    signs = np.sign(axes[:2][np.arange(2), np.abs(axes[:2]).argmax(axis=1)])
+    shares = sizes**2 / (sizes**2).sum()
+    return Plane(
+        left[:, :2] * sizes[:2] * signs,
+        axes[:2] * signs[:, None],
+        (float(shares[0]), float(shares[1])),
+    )
+
+
+@dataclass(frozen=True)
 class Components:
     """Tasks along the two directions in which their descriptors differ most."""
 
@@ -136,26 +175,19 @@ def components(scores: np.ndarray, named: int = 3) -> Components | None:
         None where there are fewer than three tasks, or they differ in fewer than two directions. A component
         points to where its heaviest descriptor is larger.
     """
-    matrix = _compared(scores)
-    if len(matrix) < 3:
+    plane = plane_of(_compared(scores))
+    if plane is None:
         return None
-    centred = matrix - matrix.mean(axis=0)
-    left, sizes, axes = np.linalg.svd(centred, full_matrices=False)
-    if sizes[1] <= 1e-9 * max(float(sizes[0]), 1e-300):
-        return None
-    signs = np.sign(axes[:2][np.arange(2), np.abs(axes[:2]).argmax(axis=1)])
-    places = left[:, :2] * sizes[:2] * signs
-    shares = sizes**2 / (sizes**2).sum()
     names = [
         descriptor.name for descriptor, used in zip(DESCRIPTORS, _COMPARED, strict=True) if used
     ]
     leading = []
-    for axis in axes[:2] * signs[:, None]:
+    for axis in plane.axes:
         heaviest = np.argsort(-np.abs(axis), kind="stable")[:named]
         leading.append(tuple(f"{names[at]} {'+' if axis[at] > 0 else '−'}" for at in heaviest))
     return Components(
-        places=places,
-        explained=(float(shares[0]), float(shares[1])),
+        places=plane.places,
+        explained=plane.explained,
         leading=(leading[0], leading[1]),
         imputed=tuple(int(count) for count in np.isnan(scores[_COMPARED]).sum(axis=0)),
     )

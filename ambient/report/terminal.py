@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from descriptors.record import Descriptors
 
-__all__ = ["explain_corpus", "explain_task"]
+__all__ = ["explain_corpus", "explain_task", "plain_table", "printed"]
 
 Values = Mapping[str, Sequence[float | None]]
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -40,7 +40,7 @@ def explain_task(described: Descriptors, among: Values | None = None) -> str:
     str
         For a terminal; plain text where standard output is none.
     """
-    table = _table(f"The descriptors of {described.task}")
+    table = plain_table(f"The descriptors of {described.task}")
     table.add_column("descriptor", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     if among is not None:
@@ -57,7 +57,7 @@ def explain_task(described: Descriptors, among: Values | None = None) -> str:
             if among is not None:
                 cells += _place_cells(row)[: 2 if has_room else 1]
             table.add_row(*cells, _meaning(row.descriptor))
-    return _printed(table) + "\n".join(_notes(described, rows, among is not None)) + "\n"
+    return printed(table) + "\n".join(_notes(described, rows, among is not None)) + "\n"
 
 
 def _place_cells(row: Explained) -> list[str]:
@@ -106,7 +106,7 @@ def explain_corpus(values: Values) -> str:
         For a terminal; plain text where standard output is none.
     """
     tasks = len(next(iter(values.values())))
-    table = _table(f"The descriptors of {tasks} tasks")
+    table = plain_table(f"The descriptors of {tasks} tasks")
     table.add_column("descriptor", no_wrap=True)
     for name in ("minimum", "quarter", "median", "three quarters", "maximum", "missing"):
         table.add_column(name, justify="right")
@@ -123,7 +123,7 @@ def explain_corpus(values: Values) -> str:
                 "" if descriptor.name.startswith(FLAGS) else descriptor.unit,
                 _meaning(descriptor),
             )
-    return _printed(table)
+    return printed(table)
 
 
 def _quantile_cells(descriptor: Descriptor, known: Sequence[float]) -> list[str]:
@@ -146,7 +146,8 @@ def _meaning(descriptor: Descriptor) -> str:
     return descriptor.meaning.removeprefix("1 if ").removesuffix(", else 0")
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """Begin a table in the look of the terminal's others."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -166,7 +167,8 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
 
 
-def _printed(table: Table) -> str:
+def printed(table: Table) -> str:
+    """Give a table as text, as wide as the terminal; plain and wide where standard output is none."""
     console = _console()
     with console.capture() as capture:
         console.print(table)

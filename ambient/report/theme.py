@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ABSENT",
     "AMBER",
     "BLUE",
     "CATEGORY_MARKS",
@@ -12,6 +13,7 @@ __all__ = [
     "PAPER",
     "RANDOM",
     "SCRIPT",
+    "SERIES",
     "STYLE",
     "TEAL",
 ]
@@ -24,6 +26,10 @@ TEAL = "#00767c"  # the proposal
 AMBER = "#b8590f"  # 5-mers
 BLUE = "#2b4c8c"  # baselines, full fidelity
 RANDOM = "#98a3ad"  # random architectures
+ABSENT = "#d3d9de"  # what does not apply
+
+# Of what has no colour of its own; each can be told from its neighbours.
+SERIES = ("#00767c", "#d98a2b", "#2b4c8c", "#8a3f7d", "#5f8a2f", "#b8590f", "#5a6672", "#3f86c4")
 
 # Category to its colour and, for eyes that do not tell colours apart, its symbol.
 CATEGORY_MARKS = {
@@ -66,7 +72,6 @@ nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 16px 0 0; font-size
 figure { margin: 14px 0 6px; min-width: 0; }
 figcaption { font-size: 14px; line-height: 1.45; color: var(--muted); max-width: 92ch; }
 .scroll { overflow-x: auto; margin: 12px 0; }
-.wide { min-width: 760px; }
 table { border-collapse: collapse; font-size: 14.5px; line-height: 1.4;
   font-variant-numeric: tabular-nums; }
 table.full { width: 100%; }
@@ -152,11 +157,15 @@ SCRIPT = """
   });
   function width(pixels) {
     plots.forEach(function (plot) {
-      if (plot.drawn) {
-        var room = pixels && plot.closest(".small") ? pixels / 2 - 16 : pixels;
-        if (room) { Plotly.relayout(plot.querySelector(".canvas"), { width: room }); }
-        else { Plotly.relayout(plot.querySelector(".canvas"), { width: null, autosize: true }); }
-      }
+      if (!plot.drawn) { return; }
+      var canvas = plot.querySelector(".canvas");
+      var room = pixels && plot.closest(".small") ? pixels / 2 - 16 : pixels;
+      // What needs more room than the paper has is made smaller as it is: a Sankey diagram that was drawn anew would
+      // still be without its bands.
+      if (canvas.style.minWidth) {
+        plot.style.zoom = room && canvas.offsetWidth > room ? room / canvas.offsetWidth : "";
+      } else if (room) { Plotly.relayout(canvas, { width: room }); }
+      else { Plotly.relayout(canvas, { width: null, autosize: true }); }
     });
   }
   window.addEventListener("beforeprint", function () {

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from ambient.child.fidelity import Fidelity
+from ambient.controller.card import Controller
 from ambient.controller.policy import PolicyConfig
 from ambient.controller.ppo import PPOConfig
 from ambient.errors import RunError
 from ambient.search.ambient import AmbientSearcher
 from ambient.search.config import AmbientConfig
-from ambient.space import SearchSpace
+from ambient.space import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from descriptors.record import Descriptors
 
 __all__ = ["PPO", "REINFORCE", "Algorithm", "amber_config", "amber_searcher"]
 
@@ -70,8 +75,14 @@ def amber_searcher(
     batch: int = 5,
     seed: int = 0,
     metric: str = "validation_auroc",
+    controller: Controller | None = None,
+    descriptors: Descriptors | None = None,
+    proposals: Sequence[Architecture] = (),
 ) -> AmbientSearcher:
     """Make the searcher of one task: the joint one, with nothing to read of the only task that it has.
+
+    With a trained controller it reads the task's descriptors instead, and begins with that controller's
+    policy and proposals: few-shot search.
 
     Parameters
     ----------
@@ -84,6 +95,8 @@ def amber_searcher(
         As in `amber_config`.
     seed : int
         Of everything random, and of every child.
+    controller, descriptors, proposals
+        As in `AmbientSearcher`; of the task.
 
     Returns
     -------
@@ -91,5 +104,11 @@ def amber_searcher(
         It asks again for what it found good; `Once` keeps that from costing anything.
     """
     return AmbientSearcher(
-        space, {task: None}, fidelity, amber_config(algorithm, batch, metric), seed
+        space,
+        {task: descriptors},
+        fidelity,
+        amber_config(algorithm, batch, metric),
+        seed,
+        controller,
+        {task: proposals},
     )

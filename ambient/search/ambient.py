@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +24,15 @@ from ambient.errors import RunError
 from ambient.evaluate.records import Evaluation, Request
 from ambient.files import short_hash
 from ambient.search.config import AmbientConfig
+from ambient.search.open_step import OpenStep, opened_in, pair_of, step_state, steps_of
+from ambient.search.start import check_space
 from ambient.search.stopping import EarlyStopping
-from ambient.space import SearchSpace
+from ambient.space import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from descriptors.record import Descriptors
 
 __all__ = ["AmbientSearcher"]
-
-TENSORS = ("descriptors", "tokens", "log_probabilities", "rewards")  # of a Step
 
 
 class AmbientSearcher:
@@ -55,6 +55,23 @@ class AmbientSearcher:
     seed : int
         Of everything random here, and of every child, so that the store knows a repeated
         architecture again.
+    controller : Controller, optional
+        Whose policy, shape and reading of descriptors the search begins with; else with random weights.
+    proposals : mapping of str to sequence of Architecture, optional
+        Of each task, what is asked for, in this order, before anything is sampled for it. The
+        policy learns from them as from its samples.
+
+    Raises
+    ------
+    RunError
+        There is no task, or the controller is of another space, another schema of descriptors or
+        another finder of motifs.
+
+    Notes
+    -----
+    Every baseline begins with the mean of its task's first batch, also where a controller's predictor
+    expects something. That errs in the level of a new data set by more than architectures differ, so
+    that all that is proposed would be pushed down together, or up.
     """
 
     def __init__(
@@ -64,13 +81,21 @@ class AmbientSearcher:
         fidelity: Fidelity,
         config: AmbientConfig | None = None,
         seed: int = 0,
+        controller: Controller | None = None,
+        proposals: Mapping[str, Sequence[Architecture]] | None = None,
     ) -> None:
         if not tasks:
             raise RunError("controller: found no training task; name at least one")
         self.space, self.fidelity, self.seed = space, fidelity, seed
-        self.config = config = config or AmbientConfig()
+        config = config or AmbientConfig()
+        if controller is not None:
+            check_space(controller, space)
+            config = replace(config, policy=controller.policy.config)
+        self.config = config
         self.names = tuple(sorted(tasks))
-        self.scaler = Scaler.fit([tasks[name] for name in self.names])
+        self.scaler = (
+            controller.scaler if controller else Scaler.fit([tasks[name] for name in self.names])
+        )
         seeds = np.random.SeedSequence(seed).generate_state(4)
         self._sampling, self._shuffling, self._ordering = (_generator(int(s)) for s in seeds[:3])
         self._vectors = {
@@ -79,6 +104,12 @@ class AmbientSearcher:
         if config.shuffle_descriptors:
             self._shuffle_descriptors()
         self.policy = Policy(space, config.policy, len(self.scaler.names), seed=int(seeds[3]))
+        if controller is not None:
+            self.policy.load_state_dict(controller.policy.state_dict())
+        self._begun_from = controller.weights_sha256 if controller else None
+        self._proposed = {  # tokens, still to be asked for
+            task: deque(one.tokens for one in those) for task, those in (proposals or {}).items()
+        }
         self.optimiser = torch.optim.Adam(
             self.policy.parameters(), lr=config.ppo.learning_rate, eps=1e-5
         )
@@ -90,7 +121,7 @@ class AmbientSearcher:
         self.logs: Mapping[str, float] = {}  # of the newest update, as `ppo.update` names them
         self._buffer: deque[Step] = deque(maxlen=config.ppo.buffer_steps)
         self._queue: list[str] = []  # tasks of this epoch that are still to be visited
-        self._open: deque[_OpenStep] = deque()  # asked, not yet told
+        self._open: deque[OpenStep] = deque()  # asked, not yet told
 
     def ask(self, count: int, /) -> list[Request]:
         """Sample the next step's architectures from the policy as it is now.
@@ -111,7 +142,7 @@ class AmbientSearcher:
         visited = self._next_tasks(min(self.config.tasks_per_step, count // each))
         tasks = tuple(task for task in visited for _ in range(each))
         descriptors = torch.stack([self._vectors[task] for task in tasks])
-        tokens, log_probabilities = self.policy.sample(descriptors, self._sampling)
+        tokens, log_probabilities = self._drawn(tasks, descriptors)
         unknown = torch.full((len(tasks),), torch.nan)
         opened = self._spelled_out(
             Step(tasks, descriptors, tokens, log_probabilities, unknown),
@@ -119,6 +150,17 @@ class AmbientSearcher:
         )
         self._open.append(opened)
         return opened.different()
+
+    def _drawn(self, tasks: Sequence[str], descriptors: Tensor) -> tuple[Tensor, Tensor]:
+        """Sample an architecture for each row, but take what is proposed for its task first."""
+        tokens, log_probabilities = self.policy.sample(descriptors, self._sampling)
+        for row, task in enumerate(tasks):
+            if self._proposed.get(task):
+                tokens[row] = torch.tensor(self._proposed[task].popleft())
+                one = slice(row, row + 1)
+                proposed = self.policy.log_probability(descriptors[one], tokens[one])
+                log_probabilities[one] = proposed.detach()
+        return tokens, log_probabilities
 
     def tell(self, evaluations: Sequence[Evaluation], /) -> None:
         """Take in the results of the oldest step that waits for them, in any order; the policy learns.
@@ -129,10 +171,10 @@ class AmbientSearcher:
             No step waits, an evaluation is not one of that step's, or one is missing.
         """
         asked = self._open[0].different() if self._open else []
-        wanted = {_pair(request) for request in asked}
+        wanted = {pair_of(request) for request in asked}
         earned: dict[tuple[str, str], float | None] = {}
         for evaluation in evaluations:
-            pair = _pair(evaluation)
+            pair = pair_of(evaluation)
             if pair not in wanted:
                 raise RunError(
                     f"controller: told of architecture {pair[1]} on task {pair[0]}, which the oldest open "
@@ -185,10 +227,11 @@ class AmbientSearcher:
             "policy": dict(self.policy.state_dict()),
             "optimiser": {str(index): dict(values) for index, values in moments.items()},
             "baselines": self.baselines.state_dict(),
-            "buffer": {str(index): _step_state(step) for index, step in enumerate(self._buffer)},
-            "open": {str(index): _open_state(one) for index, one in enumerate(self._open)},
+            "buffer": {str(index): step_state(step) for index, step in enumerate(self._buffer)},
+            "open": {str(index): one.to_state() for index, one in enumerate(self._open)},
             **({"stopping": self._stopping.state_dict()} if self._stopping else {}),
             "queue": list(self._queue),
+            "proposed": {task: list(map(list, left)) for task, left in self._proposed.items()},
             "generators": {
                 "sampling": self._sampling.get_state(),
                 "shuffling": self._shuffling.get_state(),
@@ -219,14 +262,15 @@ class AmbientSearcher:
         self.optimiser.load_state_dict(optimiser)
         self.baselines.load_state_dict(state["baselines"])
         self._buffer.clear()
-        self._buffer.extend(_steps_of(state["buffer"]))
-        opened = state["open"] if "open" in state else _opened_in_version_1(state)
+        self._buffer.extend(steps_of(state["buffer"]))
         self._open.clear()
-        rungs = [_rungs_of(opened[index]) for index in sorted(opened, key=int)]
-        self._open.extend(map(self._spelled_out, _steps_of(opened), rungs))
+        self._open.extend(self._spelled_out(*opened) for opened in opened_in(state))
         if self._stopping:
             self._stopping.load_state_dict(state["stopping"])
         self._queue = list(state["queue"])
+        # States from before there could be proposals hold none.
+        proposed = state.get("proposed", {}).items()
+        self._proposed = {task: deque(map(tuple, left)) for task, left in proposed}
         self._sampling.set_state(state["generators"]["sampling"])
         self._shuffling.set_state(state["generators"]["shuffling"])
         self._ordering.set_state(state["generators"]["ordering"])
@@ -247,10 +291,10 @@ class AmbientSearcher:
         self.load_state_dict(state)
         return notice
 
-    def _spelled_out(self, step: Step, rungs: Mapping[str, tuple[Rung, ...]]) -> _OpenStep:
+    def _spelled_out(self, step: Step, rungs: Mapping[str, tuple[Rung, ...]]) -> OpenStep:
         rows = zip(step.tasks, step.tokens.tolist(), strict=True)
         settings = self.seed, self.fidelity
-        return _OpenStep(
+        return OpenStep(
             step,
             [
                 Request(task, self.space.architecture(tuple(row)), *settings, rungs.get(task, ()))
@@ -259,15 +303,17 @@ class AmbientSearcher:
             rungs,
         )
 
-    def _learn(self, told: _OpenStep, earned: Mapping[tuple[str, str], float | None]) -> None:
+    def _learn(self, told: OpenStep, earned: Mapping[tuple[str, str], float | None]) -> None:
         """Close a step: rewards, baselines, buffer, update."""
         by_task: dict[str, list[float | None]] = {}
         for request in told.requests:
-            by_task.setdefault(request.task, []).append(earned[_pair(request)])
+            by_task.setdefault(request.task, []).append(earned[pair_of(request)])
+        unknown = [task for task in by_task if task not in self.baselines]
         # Samples of one task stand together in a step, so the order here is that of the step.
         rewards = [
             value for task, batch in by_task.items() for value in self.baselines.update(task, batch)
         ]
+        self._settle([task for task in unknown if task in self.baselines])
         step = told.step
         self._buffer.append(
             Step(
@@ -282,7 +328,7 @@ class AmbientSearcher:
             self.policy,
             self.optimiser,
             tuple(self._buffer),
-            self.baselines.to_dict(),
+            {task: self.baselines[task] for step in self._buffer for task in step.tasks},
             self.config.ppo,
             self._shuffling,
         )
@@ -291,6 +337,15 @@ class AmbientSearcher:
         }
         self.logs = {"reward": sum(rewards) / len(rewards), **logs, **today}
         self.steps += 1
+
+    def _settle(self, tasks: Sequence[str]) -> None:
+        """Give their floor to the children of tasks that all failed before it was known."""
+        for task in tasks:
+            floor = torch.tensor(self.baselines.floor(task))
+            for index, step in enumerate(self._buffer):
+                rows = torch.tensor([one == task for one in step.tasks])
+                settled = torch.where(rows, floor, step.rewards)
+                self._buffer[index] = replace(step, rewards=settled)
 
     def _next_tasks(self, count: int) -> list[str]:
         """Take the next tasks, all different; shuffle anew when every task had its turn."""
@@ -326,54 +381,9 @@ class AmbientSearcher:
             "seed": self.seed,
             "tasks": f"{len(self.names)} tasks ({short_hash(vectors)})",
             "config": self.config.to_dict(),
+            **({"begun_from": self._begun_from} if self._begun_from else {}),
         }
-
-
-@dataclass(frozen=True)
-class _OpenStep:
-    """A step that was sampled and waits for its results."""
-
-    step: Step
-    requests: list[Request]  # one for each sample
-    rungs: Mapping[str, tuple[Rung, ...]]  # of each task, as they were when it was asked
-
-    def different(self) -> list[Request]:
-        """Give each request once."""
-        return list({_pair(request): request for request in self.requests}.values())
-
-
-def _pair(one: Request | Evaluation) -> tuple[str, str]:
-    return one.task, one.architecture.key
 
 
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def _step_state(step: Step) -> dict[str, Any]:
-    return {"tasks": list(step.tasks), **{name: getattr(step, name) for name in TENSORS}}
-
-
-def _open_state(one: _OpenStep) -> dict[str, Any]:
-    rungs = {task: [list(rung) for rung in those] for task, those in one.rungs.items()}
-    return {**_step_state(one.step), **({"rungs": rungs} if rungs else {})}
-
-
-def _rungs_of(state: Mapping[str, Any]) -> dict[str, tuple[Rung, ...]]:
-    return {
-        task: tuple(Rung(*rung) for rung in those) for task, those in state.get("rungs", {}).items()
-    }
-
-
-def _steps_of(states: Mapping[str, Any]) -> list[Step]:
-    return [_step_of(step) for _, step in sorted(states.items(), key=lambda entry: int(entry[0]))]
-
-
-def _opened_in_version_1(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the one open step of checkpoints before several could be open; its results are in the store."""
-    return {} if state["pending"] is None else {"0": state["pending"]}
-
-
-def _step_of(state: Mapping[str, Any]) -> Step:
-    tensors: dict[str, Tensor] = {name: state[name] for name in TENSORS}
-    return Step(tasks=tuple(state["tasks"]), **tensors)

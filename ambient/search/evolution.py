@@ -15,7 +15,7 @@ from ambient.controller.baselines import check_metric, reward
 from ambient.errors import RunError
 from ambient.evaluate.records import Evaluation, Request
 from ambient.search.identity import check_identity, identity_of
-from ambient.space import SearchSpace
+from ambient.space import Architecture, SearchSpace
 from ambient.space.space import NOT_APPLYING
 
 __all__ = ["EvolutionConfig", "EvolutionSearcher", "mutate"]
@@ -39,7 +39,7 @@ class EvolutionConfig:
 
 
 class EvolutionSearcher:
-    """Asks for random architectures first, then for mutated winners of tournaments.
+    """Asks for a first population, then for mutated winners of tournaments.
 
     It may ask for one architecture twice; `Once` keeps that from costing anything.
 
@@ -55,6 +55,8 @@ class EvolutionSearcher:
         Of the draws, and of every child.
     metric : str
         What is selected by; of the validation split.
+    proposals : sequence of Architecture
+        What the first population consists of, in this order; the rest of it is random.
 
     Raises
     ------
@@ -74,10 +76,12 @@ class EvolutionSearcher:
         config: EvolutionConfig | None = None,
         seed: int = 0,
         metric: str = "validation_auroc",
+        proposals: Sequence[Architecture] = (),
     ) -> None:
         self._space, self._task, self._fidelity, self._seed = space, task, fidelity, seed
         self._config = config = config or EvolutionConfig()
         self._metric = check_metric(metric)
+        self._proposals = [one.tokens for one in proposals[: config.population]]
         self._rng = np.random.default_rng(seed)
         self._asked = 0
         # Tokens and reward, the oldest first; None: the child failed, and loses to all others.
@@ -95,6 +99,8 @@ class EvolutionSearcher:
 
     def _draw(self) -> tuple[int, ...]:
         self._asked += 1
+        if self._asked <= len(self._proposals):
+            return self._proposals[self._asked - 1]
         # With steps asked ahead the first results may still be on their way.
         if self._asked <= self._config.population or not self._population:
             return self._space.sample(self._rng).tokens
@@ -150,6 +156,8 @@ class EvolutionSearcher:
             self._seed,
             metric=self._metric,
             config=asdict(self._config),
+            # Searches that began before there could be proposals say nothing of them.
+            **({"proposals": [list(one) for one in self._proposals]} if self._proposals else {}),
         )
 
 

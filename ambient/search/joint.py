@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,20 +13,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from ambient.child.fidelity import SEARCH, Fidelity
 from ambient.child.threads import one_thread
 from ambient.controller.card import Controller
-from ambient.controller.predictor import Predictor, Records
 from ambient.data.corpus import Corpus
 from ambient.errors import RunError
-from ambient.evaluate import Engine, Evaluation, Remembering, Store
+from ambient.evaluate import Engine, Remembering, Store
 from ambient.evaluate.choose import EngineChoice, as_choice, open_engine
-from ambient.evaluate.predicted import METRIC, PredictorEngine, records_of
-from ambient.evaluate.table import read_recorded
+from ambient.evaluate.energy import EnergyMeter
+from ambient.evaluate.predicted import PredictorEngine
 from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientSearcher
 from ambient.search.config import AmbientConfig
-from ambient.search.journal import Journal
+from ambient.search.from_records import learn_predictor, predictor_of
+from ambient.search.journal import Journal, read_journal
 from ambient.search.loop import Step, run_search
-from ambient.search.run_folder import open_run
-from ambient.track import open_tracker
+from ambient.search.run_folder import JOURNAL, open_run
+from ambient.search.tracked import add_costs, evaluation_table, step_values
+from ambient.track import Tracker, open_tracker
+from ambient.version import __version__
 
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
@@ -103,6 +106,7 @@ def train_jointly(
     resume: bool = False,
     on_step: Callable[[Step], None] | None = None,
     say: Callable[[str], None] | None = None,
+    draw: Callable[[Controller], Mapping[str, Any]] | None = None,
 ) -> Controller:
     """Train a controller over the training tasks of a corpus; leave everything in a run's folder.
 
@@ -126,6 +130,9 @@ def train_jointly(
         Told each step once it is on the disk.
     say : callable, optional
         Told in a sentence what a user should know (a damaged checkpoint that was passed over).
+    draw : callable, optional
+        Makes plotly figures of the controller, by name, for the tracker
+        (`ambient.report.controller_figures`).
 
     Returns
     -------
@@ -156,7 +163,8 @@ def train_jointly(
             say(notice)
     training = {name: tasks[name] for name in names}
     batch = config.controller.tasks_per_step * config.controller.architectures_per_task
-    tracker = open_tracker(config.track, folder, configuration)
+    metric = config.controller.metric
+    spent: dict[str, float] = {}  # in the steps so far
 
     class OutOfTimeError(Exception):
         """The wall time that the user allowed is used up."""
@@ -168,18 +176,23 @@ def train_jointly(
                 f"{step.evaluations[0].reason!r}; correct what is wrong, then go on with --resume --retry-failed"
             )
         searcher.save_checkpoint(checkpoints)
-        tracker.log(step.number, {**step.logs, "rewards": mean_rewards(step, config)})
+        line = step.to_dict()
+        add_costs(spent, line)
+        tracker.log(step.number, step_values(line, metric, spent))
         if on_step:
             on_step(step)
         if config.hours is not None and time.monotonic() - started > 3600 * config.hours:
             raise OutOfTimeError
 
-    with (
-        one_thread(),
-        Store(config.store or folder / "store.sqlite") as store,
-        _open_engine(config, searcher, training, store) as engine,
-        Journal(folder / "journal.jsonl", keep_steps=searcher.steps) as journal,
-    ):
+    with ExitStack() as stack:
+        tracker = open_tracker(config.track, folder, {"version": __version__, **configuration})
+        stack.callback(tracker.finish)
+        stack.enter_context(one_thread())
+        store = stack.enter_context(Store(config.store or folder / "store.sqlite"))
+        engine = stack.enter_context(_open_engine(stack, config, searcher, training, store))
+        journal = stack.enter_context(Journal(folder / JOURNAL, keep_steps=searcher.steps))
+        for line in read_journal(folder / JOURNAL):
+            add_costs(spent, line)
         try:
             run_search(
                 searcher,
@@ -194,62 +207,50 @@ def train_jointly(
         except OutOfTimeError:
             if say:
                 say(f"stopped after {searcher.steps} steps: the {config.hours} hours are used up")
-        predictor = _predictor_of(config, engine, searcher, training, store)
-    controller = replace(searcher.controller(), predictor=predictor)
-    controller.save(folder / "controller")
-    tracker.artifact(folder / "controller", name="controller", type="model")
-    tracker.finish()
+        predictor = (
+            engine.predictor
+            if isinstance(engine, PredictorEngine)
+            else predictor_of(store, searcher, training, metric)
+        )
+        controller = replace(searcher.controller(), predictor=predictor)
+        controller.save(folder / "controller")
+        if config.track != "none":
+            _track_outcome(tracker, folder, corpus, controller, draw)
     return controller
 
 
+def _track_outcome(
+    tracker: Tracker,
+    folder: Path,
+    corpus: Corpus,
+    controller: Controller,
+    draw: Callable[[Controller], Mapping[str, Any]] | None,
+) -> None:
+    """Record all evaluations of a run, figures of its controller, and the controller itself."""
+    categories = {spec.name: spec.category for spec in corpus.tasks}
+    lines = read_journal(folder / JOURNAL)
+    tracker.table("evaluations", *evaluation_table(lines, controller.space, categories))
+    for name, figure in (draw(controller) if draw else {}).items():
+        tracker.figure(name, figure)
+    tracker.artifact(folder / "controller", name="controller", type="model")
+
+
 def _open_engine(
-    config: JointConfig, searcher: AmbientSearcher, tasks: Mapping[str, TaskData], store: Store
-) -> Engine:
-    """Open the engine; what children that it trains come to is remembered."""
-    choice = as_choice(config.engine, config.workers)
-    if choice.kind == "predictor":
-        return _learn_predictor(choice.path, searcher, tasks)
-    engine = open_engine(choice, tasks)
-    return Remembering(engine, store, config.retry_failed) if choice.trains else engine
-
-
-def _learn_predictor(
-    path: Path, searcher: AmbientSearcher, tasks: Mapping[str, TaskData]
-) -> PredictorEngine:
-    """Learn from what is recorded of the training tasks what architectures are worth."""
-    records = _records(read_recorded(path), path, searcher, tasks)
-    return PredictorEngine(Predictor.fit(records), tasks, searcher.vectors)
-
-
-def _predictor_of(
+    stack: ExitStack,
     config: JointConfig,
-    engine: Engine,
     searcher: AmbientSearcher,
     tasks: Mapping[str, TaskData],
     store: Store,
-) -> Predictor | None:
-    """Give what the run learned from, or else learn from its store; None where that holds too little."""
-    if isinstance(engine, PredictorEngine):
-        return engine.predictor
-    rows = store.rows(list(tasks), searcher.space.name, searcher.fidelity.hash, "done")
-    try:
-        records = _records(rows, store.path, searcher, tasks, config.controller.metric)
-    except RunError:  # no more than a run of a few steps has
-        return None
-    return Predictor.fit(records)
-
-
-def _records(
-    rows: Iterable[Evaluation],
-    where: Path,
-    searcher: AmbientSearcher,
-    tasks: Mapping[str, TaskData],
-    metric: str = METRIC,
-) -> Records:
-    hashes = {name: task.hash for name, task in tasks.items()}
-    return records_of(
-        rows, searcher.vectors, hashes, searcher.space, searcher.fidelity, where, metric
-    )
+) -> Engine:
+    """Open the engine; what children that it trains come to, and what they cost, is remembered."""
+    choice = as_choice(config.engine, config.workers)
+    if choice.kind == "predictor":
+        return learn_predictor(choice.path, searcher, tasks)
+    engine = open_engine(choice, tasks)
+    if not choice.trains:
+        return engine
+    meter = stack.enter_context(closing(EnergyMeter()))
+    return Remembering(engine, store, config.retry_failed, meter)
 
 
 def write_descriptors(folder: Path, described: Mapping[str, Descriptors]) -> None:
@@ -275,13 +276,3 @@ def read_descriptors(folder: Path) -> dict[str, Descriptors]:
         name: Descriptors.from_json(json.dumps(values))
         for name, values in read_json(path, "file of descriptors").items()
     }
-
-
-def mean_rewards(step: Step, config: JointConfig) -> dict[str, float]:
-    """Give the mean of the metric that is rewarded for each task of a step; failed children do not count."""
-    earned: dict[str, list[float]] = {}
-    for evaluation in step.evaluations:
-        value = evaluation.metrics.get(config.controller.metric)
-        if value is not None:
-            earned.setdefault(evaluation.task, []).append(value)
-    return {task: sum(values) / len(values) for task, values in earned.items()}

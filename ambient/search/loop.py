@@ -13,7 +13,9 @@ from ambient.errors import RunError
 from ambient.evaluate import Engine, Evaluation, Request
 from ambient.search.journal import Journal
 
-__all__ = ["Searcher", "Step", "run_search"]
+__all__ = ["COSTS", "Searcher", "Step", "run_search"]
+
+COSTS = ("wall_seconds", "cpu_seconds", "gpu_seconds", "energy_kwh")  # of an evaluation
 
 
 class Searcher(Protocol):
@@ -65,7 +67,11 @@ class Step:
         return sum(evaluation.state == "failed" for evaluation in self.evaluations)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the journal's line; only `wall_seconds` differs between equal runs."""
+        """Give the journal's line; only `wall_seconds` and `costs` differ between equal runs.
+
+        `costs` has a list for each of `COSTS`, in the order of the evaluations: what each took when it
+        was trained, also where it was only remembered now.
+        """
         return {
             "step": self.number,
             "evaluations": [
@@ -82,6 +88,7 @@ class Step:
             ],
             "logs": dict(self.logs),
             "wall_seconds": self.wall_seconds,
+            "costs": {name: [getattr(one, name) for one in self.evaluations] for name in COSTS},
         }
 
 

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ambient.child.fidelity import Fidelity
 from ambient.errors import RunError
 from ambient.search.loop import Searcher
-from ambient.search.once import Once
+from ambient.search.once import Once, Refusal
+from ambient.search.start import Start, check_space
 from ambient.space import Architecture, SearchSpace
 
 __all__ = ["BATCH", "METHODS", "check_method", "make_searcher"]
 
 METHODS = ("amber", "amber-reinforce", "evolution", "random", "tpe")
+FEW_SHOT = ("amber", "amber-reinforce", "evolution")  # those that can begin from a controller
 BATCH = 5  # architectures in a step (AMBIENT, appendix A, has so many for each task)
 
 
-def check_method(method: str) -> None:
+def check_method(method: str, few_shot: bool = False) -> None:
     """Refuse a method that cannot be, before any work is done.
+
+    Parameters
+    ----------
+    method : str
+    few_shot : bool
+        Whether it is to begin from a controller.
 
     Raises
     ------
     RunError
-        There is none of that name, or what it needs is not installed.
+        There is none of that name, what it needs is not installed, or it has no use for a controller.
     """
-    if method not in METHODS:
+    if method == "enas":
         raise RunError(
-            f"search: found the method {method!r}, needed one of {', '.join(METHODS)}; choose one of them"
+            "search: found the method 'enas', which trains a supernet between its steps; call "
+            "ambient.search.enas_run.search_enas, or `ambient search --method enas`"
+        )
+    if method not in METHODS:
+        known = ", ".join(sorted((*METHODS, "enas")))
+        raise RunError(
+            f"search: found the method {method!r}, needed one of {known}; choose one of them"
+        )
+    if few_shot and method not in FEW_SHOT:
+        raise RunError(
+            f"search: found --from-controller with the method {method}, which learns nothing from a "
+            f"controller; leave it out, or choose one of {', '.join(FEW_SHOT)}"
         )
     if method == "tpe":
         from ambient.search.tpe import check_optuna
@@ -42,7 +59,8 @@ def make_searcher(
     seed: int = 0,
     batch: int = BATCH,
     metric: str = "validation_auroc",
-    refuse: Callable[[Architecture], str | None] | None = None,
+    refuse: Refusal | None = None,
+    start: Start | None = None,
 ) -> Once:
     """Make a searcher of one task that asks for each architecture once.
 
@@ -63,15 +81,21 @@ def make_searcher(
         What is maximised; of the validation split.
     refuse : callable, optional
         Says of an architecture why it must not be trained; None where it may be.
+    start : Start, optional
+        What the search begins from: what that proposes and may be trained is asked for first, the
+        most probable before the others; a controller goes on with its policy.
 
     Raises
     ------
     RunError
-        There is no such method, what it needs is not installed, or the metric is not of the
-        validation split.
+        There is no such method, what it needs is not installed, it cannot begin from a controller, or
+        that controller is of another space or finds nothing that may be trained; or the metric is not
+        of the validation split.
     """
-    check_method(method)
-    return Once(_searcher(method, space, task, fidelity, seed, batch, metric), refuse)
+    check_method(method, start is not None)
+    return Once(
+        _searcher(method, space, task, fidelity, seed, batch, metric, refuse, start), refuse
+    )
 
 
 def _searcher(
@@ -82,15 +106,25 @@ def _searcher(
     seed: int,
     batch: int,
     metric: str,
+    refuse: Refusal | None,
+    start: Start | None,
 ) -> Searcher:
+    def proposed(count: int) -> list[Architecture]:
+        if start is None:
+            return []
+        check_space(start.controller, space)
+        return start.propose(count, refuse and (lambda architecture: refuse(architecture) is None))
+
     if method == "random":
         from ambient.search.random import RandomSearcher
 
         return RandomSearcher(space, [task], fidelity, seed, child_seed=seed)
     if method == "evolution":
-        from ambient.search.evolution import EvolutionSearcher
+        from ambient.search.evolution import EvolutionConfig, EvolutionSearcher
 
-        return EvolutionSearcher(space, task, fidelity, seed=seed, metric=metric)
+        config = EvolutionConfig()
+        first = proposed(config.population)
+        return EvolutionSearcher(space, task, fidelity, config, seed, metric, first)
     if method == "tpe":
         from ambient.search.tpe import TPESearcher
 
@@ -98,4 +132,8 @@ def _searcher(
     from ambient.search.amber import Algorithm, amber_searcher
 
     algorithm: Algorithm = "ppo" if method == "amber" else "reinforce"
-    return amber_searcher(space, task, fidelity, algorithm, batch, seed, metric)
+    settings = algorithm, batch, seed, metric
+    if start is None:
+        return amber_searcher(space, task, fidelity, *settings)
+    trained, described = start.controller, start.descriptors
+    return amber_searcher(space, task, fidelity, *settings, trained, described, proposed(batch))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from ambient.child.count import check_limits
 from ambient.child.fidelity import SEARCH, Fidelity
 from ambient.child.threads import one_thread
 from ambient.controller.baselines import reward
@@ -19,16 +20,21 @@ from ambient.evaluate.choose import EngineChoice, as_choice, open_engine
 from ambient.evaluate.energy import EnergyMeter
 from ambient.files import write_atomic
 from ambient.search.journal import Journal, read_journal
+from ambient.search.listing import write_listing
 from ambient.search.loop import Step, run_search
 from ambient.search.methods import BATCH, check_method, make_searcher
 from ambient.search.once import Once
 from ambient.search.run_folder import CHECKPOINTS, JOURNAL, open_run
+from ambient.search.start import Start
+from ambient.search.tracked import add_costs, evaluation_table, step_values
+from ambient.track import open_tracker
+from ambient.version import __version__
 
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
-    from ambient.space import Architecture, SearchSpace
+    from ambient.space import SearchSpace
 
-__all__ = ["SearchConfig", "SearchOutcome", "best_of", "parameter_limit", "search_task"]
+__all__ = ["SearchConfig", "SearchOutcome", "best_of", "search_task"]
 
 METRIC = "validation_auroc"
 BEST = "best.json"
@@ -36,7 +42,7 @@ HOPELESS = 5  # so many first children that all failed end a search: something i
 
 # How long, how fast and where a search goes on may change when it is resumed; what it computes may not.
 MAY_DIFFER = (
-    *("corpus", "evaluations", "hours", "store", "retry_failed"),
+    *("corpus", "evaluations", "hours", "store", "track", "retry_failed", "from_controller"),
     *("engine", "workers", "device", "address", "gpus_per_child", "child_minutes"),
 )
 
@@ -49,6 +55,7 @@ class SearchConfig:
     evaluations: int = 50  # different architectures that are evaluated
     hours: float | None = None  # stop after the step in which this wall time is passed
     max_parameters: int | None = None  # larger networks are not trained
+    max_flops: int | None = None  # nor those that compute more for one window
     seed: int = 0  # of everything random, and of every child
     fidelity: Fidelity = SEARCH  # of every child
     batch: int = BATCH  # architectures in a step
@@ -56,11 +63,12 @@ class SearchConfig:
     engine: str | EngineChoice = "pool"  # what trains children; a name alone goes with `workers`
     workers: int | None = None  # None: one for each core
     store: Path | None = None  # remembers evaluations; None: store.sqlite in the run's folder
+    track: Literal["none", "wandb"] = "none"
     retry_failed: bool = False  # train again what the store remembers as failed
 
     def __post_init__(self) -> None:
         check_method(self.method)
-        for name in ("evaluations", "hours", "max_parameters", "batch"):
+        for name in ("evaluations", "hours", "max_parameters", "max_flops", "batch"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise RunError(f"search: found {name} = {value}, more than 0 is needed; raise it")
@@ -69,7 +77,9 @@ class SearchConfig:
                 f"search: found {self.ahead} steps ahead, 0 or more are needed; correct it"
             )
 
-    def resolve(self, corpus: str, space: SearchSpace, task: TaskData) -> dict[str, Any]:
+    def resolve(
+        self, corpus: str, space: SearchSpace, task: TaskData, start: Start | None = None
+    ) -> dict[str, Any]:
         """Give the whole configuration of a search, as YAML values; the data is named by its hash."""
         return {
             "corpus": corpus,
@@ -78,11 +88,14 @@ class SearchConfig:
             "evaluations": self.evaluations,
             "hours": self.hours,
             "max_parameters": self.max_parameters,
+            "max_flops": self.max_flops,
+            **({} if start is None else start.to_dict()),
             "seed": self.seed,
             "batch": self.batch,
             "ahead": self.ahead,
             **as_choice(self.engine, self.workers).to_dict(),
             "store": None if self.store is None else str(self.store),
+            "track": self.track,
             "retry_failed": self.retry_failed,
             "fidelity": self.fidelity.to_dict(),
             "space": space.to_dict(),
@@ -107,11 +120,14 @@ def search_task(
     resume: bool = False,
     on_step: Callable[[Step], None] | None = None,
     say: Callable[[str], None] | None = None,
+    start: Start | None = None,
 ) -> SearchOutcome:
     """Search the best architecture of one task; leave everything in a run's folder.
 
-    The folder gets `config.yaml` before the first step; a line in `journal.jsonl` and a checkpoint in
-    `checkpoints/` after each step; every evaluation in the store; and the best architecture in `best.json`.
+    The folder gets `config.yaml`, and in `from_controller/` what the search begins from, before the first
+    step; a line in `journal.jsonl` and a checkpoint in `checkpoints/` after each step; every evaluation in
+    the store; and at the end the best architecture in `best.json`, all of them in `evaluations.tsv` and
+    `architectures/`.
 
     Parameters
     ----------
@@ -129,6 +145,8 @@ def search_task(
         Told each step once it is on the disk.
     say : callable, optional
         Told in a sentence what a user should know.
+    start : Start, optional
+        A controller to begin from. A run that goes on needs the same one, or what `read_start` gives.
 
     Returns
     -------
@@ -150,9 +168,15 @@ def search_task(
         config.seed,
         config.batch,
         METRIC,
-        None if config.max_parameters is None else parameter_limit(config.max_parameters, task),
+        check_limits(task.window_bp, config.max_parameters, config.max_flops, task.labels.shape[1]),
+        start,
     )
-    folder = open_run(folder, config.resolve(corpus, space, task), resume, MAY_DIFFER)
+    configuration = config.resolve(corpus, space, task, start)
+    folder = open_run(folder, configuration, resume, MAY_DIFFER)
+    if start is not None:
+        start.save(folder)
+        if (notice := start.notice(task.name)) is not None:
+            say(notice)
     steps = _go_back(searcher, folder / CHECKPOINTS, say) if resume else 0
 
     class OutOfTimeError(Exception):
@@ -167,16 +191,25 @@ def search_task(
             )
         state = {"steps": step.number + 1, "search": searcher.state_dict()}
         write_checkpoint(folder / CHECKPOINTS, step.number + 1, state)
+        line = step.to_dict()
+        add_costs(spent, line)
+        tracker.log(step.number, step_values(line, METRIC, spent))
         if on_step:
             on_step(step)
         if config.hours is not None and time.monotonic() - started > 3600 * config.hours:
             raise OutOfTimeError
 
+    spent: dict[str, float] = {}  # in the steps so far
     with ExitStack() as stack:
+        tracker = open_tracker(config.track, folder, {"version": __version__, **configuration})
+        stack.callback(tracker.finish)
         stack.enter_context(one_thread())
         engine, memory = _open_engines(stack, folder, task, config)
         journal = stack.enter_context(Journal(folder / JOURNAL, keep_steps=steps))
-        found = _told_before(folder / JOURNAL, memory, space, config)
+        before = read_journal(folder / JOURNAL)
+        found = _told_before(before, memory, space, config)
+        for line in before:
+            add_costs(spent, line)
         left = config.evaluations - len(found)
         try:
             if left > 0:
@@ -195,6 +228,9 @@ def search_task(
         else:
             if len(found) < config.evaluations:
                 say(f"ended after {len(found)} evaluations: {config.method} asks for nothing new")
+        table = evaluation_table(read_journal(folder / JOURNAL), space, {task.name: task.category})
+        tracker.table("evaluations", *table)
+    write_listing(folder, found, *table)
     best = best_of(found, folder)
     write_atomic(folder / BEST, best.architecture.to_json())
     return SearchOutcome(best, tuple(found), int(searcher.logs.get("sampled", len(found))))
@@ -213,26 +249,9 @@ def best_of(evaluations: Sequence[Evaluation], where: object = "search") -> Eval
     if not done:
         raise RunError(
             f"{where}: none of {len(evaluations)} evaluations has a {METRIC}; see that --max-parameters "
-            "leaves architectures to try, and that the task has validation windows of both classes"
+            "and --max-flops leave architectures to try, and that the task has validation windows of both classes"
         )
     return max(done, key=lambda pair: pair[0])[1]
-
-
-def parameter_limit(most: int, task: TaskData) -> Callable[[Architecture], str | None]:
-    """Make a function that refuses architectures with more than so many trained numbers on a task."""
-    import torch
-
-    from ambient.child.count import count_parameters
-
-    outputs = task.labels.shape[1]
-
-    def refuse(architecture: Architecture) -> str | None:
-        with torch.device("meta"):  # shapes without numbers: nothing is drawn, nothing is filled
-            module = architecture.build(architecture.window_bp or task.window_bp, outputs)
-        count = count_parameters(module)
-        return f"{count:,} parameters, at most {most:,} are wanted" if count > most else None
-
-    return refuse
 
 
 def _go_back(searcher: Once, checkpoints: Path, say: Callable[[str], None]) -> int:
@@ -261,13 +280,13 @@ def _open_engines(
 
 
 def _told_before(
-    journal: Path, memory: Engine, space: SearchSpace, config: SearchConfig
+    lines: Sequence[Mapping[str, Any]], memory: Engine, space: SearchSpace, config: SearchConfig
 ) -> list[Evaluation]:
-    """Give the evaluations of the steps in the journal again, from what remembers them."""
+    """Give the evaluations of the steps of a journal again, from what remembers them."""
     requests = [
         Request(one["task"], space.architecture(one["tokens"]), one["seed"], config.fidelity)
-        for step in read_journal(journal)
-        for one in step["evaluations"]
+        for line in lines
+        for one in line["evaluations"]
     ]
     found = {one.architecture.key: one for one in memory.run(requests)}
     return [found[request.architecture.key] for request in requests]

@@ -300,6 +300,23 @@ def test_failed_children_get_the_floor_and_nothing_becomes_nan() -> None:
     assert own.baselines.floor(requests[0].task) >= 0.5
 
 
+def test_children_that_failed_before_anything_was_known_get_the_floor_once_it_is() -> None:
+    """Also where every reward is below 0, as minus a loss is: a failure must not look like a success."""
+    config = replace(SMALL, metric="validation_reward")
+    own = AmbientSearcher(space(), {"task_1": None}, SEARCH, config, seed=0)
+    failed = own.ask(4)
+    own.tell([Evaluation.of(one, "", state="failed", reason="no room") for one in failed])
+    assert own.logs["policy_loss"] == 0  # nothing was learned
+    values = [-30.0, -33.0, -31.0, -32.0]
+    requests = own.ask(4)
+    told = zip(requests, values, strict=False)
+    own.tell([Evaluation.of(one, "", metrics={config.metric: value}) for one, value in told])
+    first, second = (own.state_dict()["buffer"][index]["rewards"] for index in "01")
+    assert own.baselines.floor("task_1") == min(values[: len(requests)])
+    assert set(first.tolist()) == {min(values[: len(requests)])}
+    assert set(second.tolist()) == set(values[: len(requests)])
+
+
 def test_a_result_that_was_not_asked_for_is_refused() -> None:
     own = searcher()
     with pytest.raises(RunError, match="did not ask for"):

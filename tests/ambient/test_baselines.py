@@ -55,13 +55,31 @@ def test_a_failed_child_gets_the_lowest_reward_of_its_task() -> None:
     baselines = Baselines()
     assert baselines.update("a", [0.7, None, 0.9]) == [0.7, 0.7, 0.9]
     assert baselines.update("a", [0.8, None]) == [0.8, 0.7]
-    assert baselines.update("b", [None, None]) == [0.5, 0.5]
 
 
-def test_a_floor_that_was_only_assumed_does_not_stay() -> None:
+@pytest.mark.parametrize("value", [0.9, -40.0])
+def test_a_task_of_which_nothing_is_known_has_a_baseline_that_leaves_no_trace(value: float) -> None:
     baselines = Baselines()
-    baselines.update("a", [None])
-    assert baselines.update("a", [0.9, None]) == [0.9, 0.9]
+    assumed = baselines.update("a", [None, None])
+    assert assumed == [baselines["a"]] * 2  # no advantage, whatever the metric is
+    assert "a" not in baselines
+    assert baselines.to_dict() == {}
+    assert baselines.update("a", [value, None]) == [value, value]
+    assert baselines["a"] == pytest.approx(value)
+
+
+def test_a_state_that_holds_an_assumed_baseline_of_earlier_versions_loads_without_it() -> None:
+    baselines = Baselines()
+    baselines.load_state_dict(
+        {
+            "sums": {"failed": 0.05, "done": 0.08},
+            "weights": {"failed": 0.1, "done": 0.1},
+            "lowest": {"done": 0.7},
+        }
+    )
+    assert baselines.to_dict() == {"done": pytest.approx(0.8)}
+    assert baselines.update("failed", [-3.0]) == [-3.0]
+    assert baselines["failed"] == pytest.approx(-3.0)
 
 
 def test_the_first_batch_sets_the_baseline_to_its_mean() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from tiny_children import architectures
 from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from ambient.child.count import count_flops, count_parameters
+from ambient.child.count import check_limits, count_flops, count_parameters
 from ambient.child.layers import BothStrands, GlobalMax, LastState
 
 
@@ -56,3 +58,23 @@ def test_counting_leaves_the_network_as_it_was() -> None:
     assert not any(part._forward_hooks for part in network.modules())
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+@pytest.mark.parametrize(
+    ("limit", "what"),
+    [("max_parameters", "parameters"), ("max_flops", "floating-point operations")],
+)
+def test_limits_say_what_exceeds_them_and_draw_nothing_at_random(limit: str, what: str) -> None:
+    one = architectures()[0]
+    network = one.build(60, 3)
+    size = count_parameters(network) if what == "parameters" else count_flops(network, 60)
+    state = torch.get_rng_state()
+    for most, said in (
+        (size, None),
+        (size - 1, f"{size:,} {what}, at most {size - 1:,} are wanted"),
+    ):
+        exceeds = check_limits(60, outputs=3, **{limit: most})
+        assert exceeds is not None
+        assert exceeds(one) == said
+    assert torch.equal(torch.get_rng_state(), state)
+    assert check_limits(60) is None

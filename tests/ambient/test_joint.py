@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import small_run
 import yaml
 from small_run import HELD_OUT, LEARNING, make_tasks, train_small
+from wandb_files import read_artifacts, read_config, read_history, read_media
 
 from ambient.controller.card import Controller
 from ambient.errors import RunError
@@ -19,6 +22,7 @@ from ambient.report.run_folder import read_run
 from ambient.search import read_journal
 from ambient.search.joint import JointConfig, read_descriptors
 from ambient.search.loop import Step
+from ambient.track import NoTracker
 from ambient.version import __version__
 
 
@@ -71,16 +75,23 @@ def test_the_hours_end_a_run_after_the_step_that_passes_them(tmp_path: Path) -> 
     assert (tmp_path / "run" / "controller" / "card.json").exists()
 
 
-def test_a_run_can_be_tracked_offline(tmp_path: Path) -> None:
-    # In a process of its own, with an empty home: W&B keeps a service alive.
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train with W&B, in a process of its own, since that keeps a service alive; the home is empty."""
+    folder = tmp_path_factory.mktemp("tracked")
     script = (
-        "import sys; from pathlib import Path; from small_run import train_small\n"
-        "train_small(Path(sys.argv[1]), 2, track='wandb')"
+        "import sys; from pathlib import Path\n"
+        "from ambient.report import controller_figures\n"
+        "from small_run import HELD_OUT, LEARNING, make_descriptors, train_small\n"
+        "described = {name: make_descriptors(name) for name in (*LEARNING, *HELD_OUT)}\n"
+        "groups = dict.fromkeys(described, 'tf') | {'two': 'histone'}\n"
+        "draw = lambda controller: controller_figures(controller, described, groups)\n"
+        "train_small(Path(sys.argv[1]), 3, track='wandb', draw=draw)"
     )
-    home = tmp_path / "home"
+    home = folder / "home"
     home.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "run"],
+        [sys.executable, "-c", script, folder / "run"],
         capture_output=True,
         text=True,
         env={
@@ -90,11 +101,76 @@ def test_a_run_can_be_tracked_offline(tmp_path: Path) -> None:
         },
     )
     assert done.returncode == 0, done.stderr
-    (record,) = (tmp_path / "run" / "wandb").rglob("*.wandb")
-    content = record.read_bytes()
-    for name in (b"explained_variance", b"clip_fraction", b"rewards/"):
-        assert name in content
     assert not any(home.iterdir())
+    return folder / "run"
+
+
+def test_the_tracker_holds_the_numbers_of_the_journal(tracked: Path) -> None:
+    lines, rows = read_journal(tracked / "journal.jsonl"), read_history(tracked)
+    assert [row["step"] for row in rows] == [0, 1, 2]
+    spent = 0.0
+    for line, row in zip(lines, rows, strict=True):
+        names = {"reward", "entropy", "approx_kl", "clip_fraction", "explained_variance"}
+        assert names <= set(line["logs"])
+        assert any(name.startswith("baseline/") for name in line["logs"])
+        for name, value in line["logs"].items():
+            assert row[name] == pytest.approx(value)
+        for task in {one["task"] for one in line["evaluations"]}:
+            own = [one for one in line["evaluations"] if one["task"] == task]
+            mean = sum(one["metrics"]["validation_auroc"] for one in own) / len(own)
+            assert row[f"rewards/{task}"] == pytest.approx(mean)
+        assert (row["evaluated"], row["failed"]) == (len(line["evaluations"]), 0)
+        for name, values in line["costs"].items():
+            if None not in values:  # energy is measured only where codecarbon is installed
+                assert row[f"cost/{name}"] == pytest.approx(sum(values))
+        assert row["cost/cpu_seconds"] > 0
+        spent += row["cost/wall_seconds"]
+        assert row["cost_so_far/wall_seconds"] == pytest.approx(spent)
+    config = yaml.safe_load((tracked / "config.yaml").read_text())
+    assert {name: read_config(tracked)[name] for name in config} == config
+
+
+def test_the_tracked_table_has_a_row_for_each_evaluation_of_the_store(tracked: Path) -> None:
+    table = read_media(tracked, "evaluations")
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    lines = read_journal(tracked / "journal.jsonl")
+    assert len(rows) == sum(len(line["evaluations"]) for line in lines)
+    with Store(tracked / "store.sqlite") as store:
+        stored = {(one.task, one.architecture.key): one for one in store.rows()}
+    assert {(row["task"], row["architecture"]) for row in rows} == set(stored)
+    for row in rows:
+        one = stored[row["task"], row["architecture"]]
+        assert row["summary"] == one.architecture.summary()
+        assert row["category"] == "tf"
+        assert row["validation_auroc"] == pytest.approx(one.metrics["validation_auroc"])
+        assert row["wall_seconds"] == pytest.approx(one.wall_seconds)
+
+
+def test_the_tracker_has_the_diagram_of_proposals_and_the_controller(tracked: Path) -> None:
+    panels = read_media(tracked, "proposals")["data"]
+    assert [panel["type"] for panel in panels] == ["sankey", "sankey"]  # tf, histone
+    for name, kind in (("choices", "heatmap"), ("embeddings", "scatter")):
+        assert read_media(tracked, name)["data"][0]["type"] == kind
+    saved = {path.name: path.read_bytes() for path in (tracked / "controller").iterdir()}
+    assert read_artifacts(tracked)["model", "controller"] == saved
+    assert {"card.json", "weights.safetensors"} <= set(saved)
+
+
+def test_a_run_that_goes_on_adds_to_what_was_spent(tmp_path: Path) -> None:
+    told: list[dict[str, float]] = []
+
+    class Heard(NoTracker):
+        def log(self, step: int, values: Mapping[str, Any]) -> None:
+            told.append(dict(values["cost_so_far"]))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ambient.search.joint.open_tracker", lambda *_: Heard())
+        train_small(tmp_path / "run", 2)
+        train_small(tmp_path / "run", 3, resume=True)
+    lines = read_journal(tmp_path / "run" / "journal.jsonl")
+    spent = [sum(line["costs"]["wall_seconds"]) for line in lines]
+    expected = [sum(spent[: count + 1]) for count in range(3)]
+    assert [one["wall_seconds"] for one in told] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +207,7 @@ def test_a_run_with_steps_ahead_goes_on_as_if_it_had_not_ended(
     assert weights(plain) != weights(whole)
     lines = [read_journal(tmp_path / name / "journal.jsonl") for name in ("whole", "ended")]
     for step in (step for steps in lines for step in steps):
-        del step["wall_seconds"]
+        del step["wall_seconds"], step["costs"]
     assert lines[0] == lines[1]
 
 

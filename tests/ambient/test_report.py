@@ -6,12 +6,12 @@ import html
 import importlib.util
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from html_page import Page
 
 from ambient.errors import RunError
 from ambient.report import write_report
@@ -29,60 +29,6 @@ def load_generator() -> Any:
 
 
 make_run = load_generator().make_run
-
-
-class Page(HTMLParser):
-    """What a browser would find in a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.loaded: list[str] = []
-        self.tables: list[list[list[str]]] = []
-        self.figures: list[dict[str, Any]] = []
-        self.captions = 0
-        self.tags: list[str] = []
-        self._plot = False
-        self._ignored = False
-        self._words: list[str] = []
-        self._cell: list[str] | None = None
-        self.feed(text)
-        self.words = " ".join("".join(self._words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note tables, figures and whatever an element refers to."""
-        found = dict(attrs)
-        self.tags.append(tag)
-        for key in ("src", "href", "srcset", "data", "poster", "action", "xlink:href"):
-            if found.get(key):
-                self.loaded.append(str(found[key]))
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("th", "td"):
-            self._cell = []
-        elif tag == "figcaption":
-            self.captions += 1
-        elif tag == "script":
-            self._plot = found.get("type") == "application/json"
-        self._ignored = tag in ("script", "style")
-
-    def handle_endtag(self, tag: str) -> None:
-        """End a cell or a script."""
-        if tag in ("th", "td") and self._cell is not None:
-            self.tables[-1][-1].append("".join(self._cell))
-            self._cell = None
-        if tag in ("script", "style"):
-            self._ignored = self._plot = False
-
-    def handle_data(self, data: str) -> None:
-        """Keep text; a script that holds a figure is parsed."""
-        if self._plot:
-            self.figures.append(json.loads(data))
-        elif not self._ignored:
-            self._words.append(data + " ")
-            if self._cell is not None:
-                self._cell.append(data)
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import yaml
+from few_shot import make_start
+from small_run import make_descriptors
 from tiny_children import SPACE, TINY, tiny_task
 
-from ambient.child.count import count_parameters
+from ambient.child.count import count_flops, count_parameters
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Request, Store
 from ambient.propose import read_architecture
@@ -24,9 +25,9 @@ from ambient.search.search_run import (
     SearchConfig,
     SearchOutcome,
     best_of,
-    parameter_limit,
     search_task,
 )
+from ambient.search.start import Start, read_start
 
 TASK = tiny_task("one")
 METHODS = ("amber", "evolution", "random")  # tpe where optuna is: the contract holds it as well
@@ -48,6 +49,7 @@ def search(
     on_step: Callable[[Step], None] | None = None,
     said: list[str] | None = None,
     task: Any = TASK,
+    start: Start | None = None,
     **changes: Any,
 ) -> SearchOutcome:
     values: dict[str, Any] = {
@@ -60,15 +62,15 @@ def search(
     }
     say = [] if said is None else said
     with hold_run(folder, resume, say.append):
-        return search_task(
-            folder, task, SPACE, SearchConfig(**values), "corpus.yaml", resume, on_step, say.append
-        )
+        config = SearchConfig(**values)
+        settings = "corpus.yaml", resume, on_step, say.append, start
+        return search_task(folder, task, SPACE, config, *settings)
 
 
 def steps_of(folder: Path) -> list[dict[str, Any]]:
     steps = read_journal(folder / "journal.jsonl")
     for step in steps:
-        del step["wall_seconds"]
+        del step["wall_seconds"], step["costs"]
     return steps
 
 
@@ -107,6 +109,78 @@ def test_killed_and_resumed_it_ends_as_if_it_had_not_been(
     ]
     assert resumed.best.architecture == whole.best.architecture
     assert resumed.sampled == whole.sampled
+
+
+def test_every_evaluation_is_listed_and_its_architecture_is_a_file_to_fit(tmp_path: Path) -> None:
+    outcome = search(tmp_path / "run", evaluations=4)
+    for evaluations in (4, 6):
+        if evaluations > 4:
+            outcome = search(tmp_path / "run", True, evaluations=evaluations)
+        text = (tmp_path / "run" / "evaluations.tsv").read_text()
+        columns, *rows = (line.split("\t") for line in text.splitlines())
+        listed = [dict(zip(columns, row, strict=True)) for row in rows]
+        assert [int(row["evaluation"]) for row in listed] == list(range(1, evaluations + 1))
+        for row, one in zip(listed, outcome.evaluations, strict=True):
+            assert float(row["validation_auroc"]) == one.metrics["validation_auroc"]
+            assert row["summary"] == one.architecture.summary()
+            path = tmp_path / "run" / "architectures" / f"{row['evaluation']}.json"
+            assert read_architecture(path) == one.architecture
+        assert not [name for name in columns if "test" in name]
+
+
+def test_a_failure_is_listed_on_one_line(tmp_path: Path) -> None:
+    one_class = replace(TASK, labels=np.ones_like(TASK.labels))
+    with pytest.raises(RunError, match="none of 4 evaluations has a validation_auroc"):
+        search(tmp_path / "run", evaluations=4, task=one_class)
+    lines = (tmp_path / "run" / "evaluations.tsv").read_text().splitlines()
+    assert len(lines) == 5
+    assert all(len(line.split("\t")) == len(lines[0].split("\t")) for line in lines)
+    assert all("failed" in line for line in lines[1:])
+
+
+@pytest.mark.parametrize(("method", "ends_after"), [("amber", 0), ("amber", 1), ("evolution", 1)])
+def test_begun_from_a_controller_it_goes_on_without_it(
+    tmp_path: Path, method: str, ends_after: int
+) -> None:
+    def end(step: Step) -> None:
+        if step.number == ends_after:
+            raise EndedError
+
+    start = make_start()
+    (proposal, *_) = start.propose(1)
+    whole = search(tmp_path / "whole", method=method, start=start)
+    assert whole.evaluations[0].architecture == proposal
+    with pytest.raises(EndedError):
+        search(tmp_path / "ended", method=method, start=start, on_step=end)
+    again = read_start(tmp_path / "ended")
+    assert again is not None
+    assert again.to_dict() == start.to_dict()
+    search(tmp_path / "ended", True, method=method, start=again)
+    assert steps_of(tmp_path / "ended") == steps_of(tmp_path / "whole")
+
+
+def test_another_controller_or_none_is_not_gone_on_with(tmp_path: Path) -> None:
+    start = make_start()
+    search(tmp_path / "run", method="amber", evaluations=2, start=start)
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["from_controller"] == "runs/small"
+    for other, said in (
+        (make_start(seed=4), "begun with controller_sha256 = "),
+        (replace(start, descriptors=make_descriptors("other")), "with descriptors_hash = "),
+        (None, "begun with controller_sha256 = .*, found None now"),
+    ):
+        with pytest.raises(RunError, match=said):
+            search(tmp_path / "run", True, method="amber", start=other)
+    renamed = replace(start, name="another/path/to/it")
+    search(tmp_path / "run", True, method="amber", evaluations=2, start=renamed)
+    assert read_start(tmp_path / "whatever") is None
+
+
+def test_a_controller_that_was_trained_on_the_task_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    search(tmp_path / "run", method="evolution", evaluations=2, start=make_start(), said=said)
+    assert [text for text in said if "no zero-shot proposal" in text]
+    assert "one: found the task among those" in said[0]
 
 
 def test_a_search_may_be_lengthened(tmp_path: Path) -> None:
@@ -177,13 +251,33 @@ def test_larger_networks_are_not_trained(tmp_path: Path) -> None:
         search(tmp_path / "none", max_parameters=1)
 
 
-def test_counting_parameters_draws_nothing_at_random() -> None:
-    refuse = parameter_limit(1, TASK)
-    state = torch.get_rng_state()
-    reason = refuse(next(SPACE.enumerate()))
-    assert reason is not None
-    assert reason.endswith("at most 1 are wanted")
-    assert torch.equal(torch.get_rng_state(), state)
+def test_networks_that_compute_more_are_not_trained(tmp_path: Path) -> None:
+    costs = {
+        one: count_flops(one.build(TASK.window_bp, TASK.labels.shape[1]), TASK.window_bp)
+        for one in SPACE.enumerate()
+    }
+    most = int(np.median(list(costs.values())))
+    outcome = search(tmp_path / "run", evaluations=50, max_flops=most)
+    found = {one.architecture for one in outcome.evaluations}
+    assert found == {one for one, cost in costs.items() if cost <= most}
+    assert 0 < len(found) < SPACE.size
+
+
+def test_a_search_can_be_tracked_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wandb_files import read_config, read_history
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    outcome = search(tmp_path / "run", evaluations=4, track="wandb")
+    rows = [row for row in read_history(tmp_path / "run") if "rewards/one" in row]
+    values = [one.metrics["validation_auroc"] or 0.0 for one in outcome.evaluations]
+    assert [row["step"] for row in rows] == [0, 1]
+    assert [row["rewards/one"] for row in rows] == pytest.approx(
+        [np.mean(values[:2]), np.mean(values[2:])]
+    )
+    assert [row["sampled"] for row in rows] == [2, 4]
+    assert read_config(tmp_path / "run")["method"] == "random"
 
 
 def test_a_search_in_which_everything_fails_stops_and_says_why(tmp_path: Path) -> None:
@@ -216,6 +310,7 @@ def test_a_run_of_another_configuration_is_not_gone_on_with(tmp_path: Path) -> N
         ({"method": "evolution"}, "begun with method = 'random'"),
         ({"seed": 3}, "begun with seed = 0"),
         ({"max_parameters": 500}, "begun with max_parameters = None"),
+        ({"max_flops": 500}, "begun with max_flops = None"),
         ({"task": tiny_task("one", seed=5)}, "begun with task"),
     ):
         with pytest.raises(RunError, match=said):
@@ -229,6 +324,7 @@ def test_a_run_of_another_configuration_is_not_gone_on_with(tmp_path: Path) -> N
         ({"evaluations": 0}, "evaluations = 0"),
         ({"hours": 0.0}, "hours = 0.0"),
         ({"max_parameters": -1}, "max_parameters = -1"),
+        ({"max_flops": 0}, "max_flops = 0"),
         ({"ahead": -1}, "-1 steps ahead"),
     ],
 )

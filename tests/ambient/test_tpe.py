@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -50,6 +53,41 @@ def test_it_suggests_what_optuna_suggests_when_it_is_asked_directly() -> None:
         assert request.architecture.tokens == tokens
         study.tell(trial, quality(tokens))
         own.tell(answer([request]))
+
+
+ONE_SEARCH = """
+import json
+from ambient.child.fidelity import SEARCH
+from ambient.evaluate.records import Evaluation
+from ambient.search.tpe import TPESearcher
+from ambient.space import named_space
+
+own = TPESearcher(named_space("ambient-plus"), "task", SEARCH, seed=1)
+asked = []
+for _ in range(9):
+    step = own.ask(2)
+    asked += [one.architecture.tokens for one in step]
+    own.tell([
+        Evaluation.of(one, "", metrics={"validation_auroc": 1 / (1 + sum(one.architecture.tokens) % 7)})
+        for one in step
+    ])
+print(json.dumps(asked))
+"""
+
+
+def test_the_order_of_sets_which_differs_from_process_to_process_has_no_say() -> None:
+    """Beyond the first, random, suggestions, over decisions that depend on each other."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ONE_SEARCH],
+            env={**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+        )
+        for seed in ("1", "2")
+    ]
+    first, second = (json.loads(one.communicate()[0]) for one in processes)
+    assert len(first) == 18 > RANDOM_FIRST
+    assert second == first
 
 
 def test_it_says_nothing_and_leaves_optunas_settings_alone(

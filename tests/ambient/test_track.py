@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from wandb_files import read_artifacts, read_config, read_history, read_media
 
 from ambient.errors import RunError
 from ambient.track import NoTracker, WandbTracker, flatten, is_logged_in, open_tracker
-
-BLOCK = 32768  # W&B writes LevelDB's log format: blocks of 32 KiB, each record whole or in pieces
 
 
 @pytest.fixture(autouse=True)
@@ -35,40 +31,6 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     return folder
-
-
-def read_records(path: Path) -> Iterator[Any]:
-    """Read a .wandb file: a header of 7 bytes, then protocol buffer records in a LevelDB log."""
-    from wandb.proto import wandb_internal_pb2
-
-    content = path.read_bytes()
-    assert content[:4] == b":W&B"
-    position, pending = 7, b""
-    while position + 7 <= len(content):
-        room = BLOCK - position % BLOCK
-        if room < 7:
-            position += room
-            continue
-        _, length, kind = struct.unpack("<IHB", content[position : position + 7])
-        pending += content[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):  # whole, or the last piece
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(pending)
-            pending = b""
-            yield record
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """Read the logged steps of every offline file of a run, in the order of writing."""
-    rows = []
-    for path in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
-        for record in read_records(path):
-            if record.WhichOneof("record_type") == "history":
-                items = record.history.item
-                row = {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in items}
-                rows.append({**row, "step": record.history.step.num})
-    return rows
 
 
 def test_an_offline_run_and_its_resumption_hold_what_was_logged(
@@ -93,12 +55,8 @@ def test_an_offline_run_and_its_resumption_hold_what_was_logged(
     assert "reason" not in first[0]
     assert "approx_kl" not in first[1]
 
-    path = next(run.glob("wandb/offline-run-*/*.wandb"))
-    records = list(read_records(path))
-    configured = [r.run for r in records if r.WhichOneof("record_type") == "run"]
-    assert {u.key: json.loads(u.value_json) for u in configured[0].config.update}["seed"] == 3
-    made = [r for r in records if r.WhichOneof("record_type") in ("artifact", "request")]
-    assert any(b"yeast-controller" in r.SerializeToString() for r in made)
+    assert read_config(run)["seed"] == 3
+    assert read_artifacts(run) == {("model", "yeast-controller"): {"card.json": b"{}"}}
 
     resumed = open_tracker("wandb", run, {"seed": 3})
     resumed.log(3, {"entropy": 10.0})
@@ -111,6 +69,24 @@ def test_an_offline_run_and_its_resumption_hold_what_was_logged(
     assert not list(stranger.iterdir())
     printed = capfd.readouterr()
     assert printed.out + printed.err == ""
+
+
+def test_tables_and_figures_take_no_step_of_their_own(run: Path) -> None:
+    import plotly.graph_objects as go
+
+    tracker = open_tracker("wandb", run, {})
+    tracker.log(4, {"reward": 0.5})
+    tracker.table("evaluations", ["task", "auroc"], iter([("Reb1", 0.5), ("Tbf1", None)]))
+    tracker.figure("proposals", go.Figure(go.Bar(x=["tf"], y=[2])))
+    tracker.log(5, {"reward": 0.75})
+    tracker.finish()
+
+    assert [(row["step"], row["reward"]) for row in read_history(run)] == [(4, 0.5), (5, 0.75)]
+    table = read_media(run, "evaluations")
+    assert table["columns"] == ["task", "auroc"]
+    assert table["data"] == [["Reb1", 0.5], ["Tbf1", None]]
+    drawn = read_media(run, "proposals")["data"]
+    assert [(trace["type"], trace["x"]) for trace in drawn] == [("bar", ["tf"])]
 
 
 def test_an_unreachable_server_leaves_an_offline_record(
@@ -167,7 +143,8 @@ def test_none_records_nothing_and_imports_no_wandb(run: Path) -> None:
     code = (
         "import sys; from ambient.track import open_tracker\n"
         f"tracker = open_tracker('none', {str(run)!r}, {{}})\n"
-        "tracker.log(1, {'a': 1}); tracker.artifact('x', 'y', 'z'); tracker.finish()\n"
+        "tracker.log(1, {'a': 1}); tracker.table('t', ['a'], [[1]]); tracker.figure('f', None)\n"
+        "tracker.artifact('x', 'y', 'z'); tracker.finish()\n"
         "sys.exit('wandb' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from few_shot import make_start
 from tiny_children import SPACE as TWELVE
 from tiny_children import TINY, pretend, tiny_task
 
@@ -18,7 +19,8 @@ from ambient.controller.checkpoint import read_checkpoint, write_checkpoint
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, InlineEngine, Request
 from ambient.search import AmbientSearcher, RandomSearcher, Searcher, once, run_search
-from ambient.search.methods import METHODS, make_searcher
+from ambient.search.methods import FEW_SHOT, METHODS, make_searcher
+from ambient.search.start import Start
 from ambient.space import SearchSpace
 
 TASKS = {name: tiny_task(name, seed) for seed, name in enumerate(("one", "two", "three"))}
@@ -61,16 +63,30 @@ def random_over_tasks(seed: int, space: SearchSpace = SPACE) -> Searcher:
     return RandomSearcher(space, list(TASKS), TINY, seed)
 
 
-def of_one_task(method: str, seed: int, space: SearchSpace = SPACE) -> Searcher:
-    return make_searcher(method, space, "one", TINY, seed)
+def from_nothing(space: SearchSpace) -> Start | None:
+    return None
+
+
+def of_one_task(
+    method: str,
+    begin: Callable[[SearchSpace], Start | None],
+    seed: int,
+    space: SearchSpace = SPACE,
+) -> Searcher:
+    return make_searcher(method, space, "one", TINY, seed, start=begin(space))
 
 
 NEEDS_OPTUNA = pytest.mark.skipif(
     find_spec("optuna") is None, reason="optuna, of the extra [tpe], is not installed"
 )
 ONE_TASK = [
-    pytest.param(partial(of_one_task, name), id=name, marks=[NEEDS_OPTUNA] * (name == "tpe"))
+    pytest.param(
+        partial(of_one_task, name, from_nothing), id=name, marks=[NEEDS_OPTUNA] * (name == "tpe")
+    )
     for name in METHODS
+] + [
+    pytest.param(partial(of_one_task, name, make_start), id=f"{name} from a controller")
+    for name in FEW_SHOT
 ]
 EVERY = [
     pytest.param(joint, id="ambient"),
@@ -243,9 +259,10 @@ def test_the_state_of_another_search_is_refused(make: Maker, tmp_path: Path) -> 
     searcher = make(0)
     asked(searcher, 1)
     state = as_a_file_holds_it(searcher, tmp_path, 1)
-    method = make.args[0]  # type: ignore[attr-defined]
+    method, begin = make.args  # type: ignore[attr-defined]
+    other = make_searcher(method, SPACE, "two", TINY, start=begin(SPACE))
     with pytest.raises(RunError, match="resume with"):
-        make_searcher(method, SPACE, "two", TINY).load_state_dict(state)
+        other.load_state_dict(state)
 
 
 @pytest.mark.parametrize("method", ["amber", "evolution", "tpe"])
@@ -258,17 +275,29 @@ def test_a_metric_of_the_test_split_is_refused(method: str) -> None:
 
 @every_method
 def test_what_is_refused_is_never_asked_and_costs_nothing(make: Maker) -> None:
-    method = make.args[0]  # type: ignore[attr-defined]
+    method, begin = make.args  # type: ignore[attr-defined]
 
     def refuse(architecture: object) -> str | None:
         return "too large" if architecture.tokens[0] == 1 else None  # type: ignore[attr-defined]
 
-    searcher = make_searcher(method, SPACE, "one", TINY, seed=1, refuse=refuse)
+    searcher = make_searcher(method, SPACE, "one", TINY, seed=1, refuse=refuse, start=begin(SPACE))
     results = run_search(searcher, InlineEngine(TASKS, pretend), batch=5, evaluations=20)
     assert len(results) == 20
     assert {one.architecture.tokens[0] for one in results} == {0}
 
 
+@pytest.mark.parametrize("method", FEW_SHOT)
+def test_the_state_of_a_search_from_another_controller_is_refused(
+    method: str, tmp_path: Path
+) -> None:
+    searcher = of_one_task(method, make_start, 0)
+    asked(searcher, 1)
+    state = as_a_file_holds_it(searcher, tmp_path, 1)
+    other = make_searcher(method, SPACE, "one", TINY, start=make_start(SPACE, seed=4))
+    with pytest.raises(RunError, match="resume with"):
+        other.load_state_dict(state)
+
+
 def test_an_unknown_method_is_refused() -> None:
-    with pytest.raises(RunError, match="needed one of amber, amber-reinforce, evolution"):
+    with pytest.raises(RunError, match="needed one of amber, amber-reinforce, enas, evolution"):
         make_searcher("annealing", SPACE, "one", TINY)

@@ -18,7 +18,7 @@ def facts(run: Path) -> dict[str, Any]:
         rows = sorted((tuple(row.key), sorted(row.metrics.items())) for row in store.rows())
     steps = read_journal(run / "journal.jsonl")
     for step in steps:
-        del step["wall_seconds"]
+        del step["wall_seconds"], step["costs"]
     last = max((run / "checkpoints").glob("*.safetensors"))
     return {
         "weights": (run / "controller" / "weights.safetensors").read_bytes(),

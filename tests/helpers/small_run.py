@@ -7,7 +7,7 @@ disk; --pool trains in two worker processes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,7 @@ def train_small(
     resume: bool = False,
     on_step: Callable[[Step], None] | None = None,
     said: list[str] | None = None,
+    draw: Callable[[Controller], Mapping[str, object]] | None = None,
     **changes: object,
 ) -> Controller:
     """Train a controller over three tiny tasks; what a user would be told is added to `said`."""
@@ -79,6 +80,7 @@ def train_small(
             resume,
             on_step,
             say.append,
+            draw,
         )
 
 
