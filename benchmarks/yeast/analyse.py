@@ -11,7 +11,8 @@ reads table.tsv.gz (`table.py` makes it) and writes analysis.json and analysis.m
   seed and scored by the test AUROC of the other, so that luck in choosing is not counted as gain. The best single
   architecture for a task is chosen on the *other* training tasks.
 - **What matters where**: for each category, the share of the variance between architectures that each decision of the
-  space explains by itself (adjusted R squared of its choices, after the task's mean).
+  space explains by itself (adjusted R squared of its choices, after the task's mean, over the architectures in which
+  it applies).
 """
 
 from __future__ import annotations
@@ -190,11 +191,15 @@ def decision_shares(rows: pd.DataFrame, space: str) -> dict[str, float]:
     values = mean.loc[first].to_numpy()
     shares = {}
     for column, name in enumerate(names):
-        groups = pd.Series(values).groupby(tokens[:, column])
-        within = float(((values - groups.transform("mean")) ** 2).sum())
-        total = float(((values - values.mean()) ** 2).sum())
-        freedom = len(values) - groups.ngroups
-        shares[name] = 1 - (within / max(freedom, 1)) / (total / (len(values) - 1))
+        applies = tokens[:, column] >= 0  # else it would tell how many blocks there are
+        kept = pd.Series(values[applies])
+        groups = kept.groupby(tokens[applies, column])
+        within = float(((kept - groups.transform("mean")) ** 2).sum())
+        total = float(((kept - kept.mean()) ** 2).sum())
+        freedom = len(kept) - groups.ngroups
+        shares[name] = (
+            1 - (within / freedom) / (total / (len(kept) - 1)) if freedom > 0 else float("nan")
+        )
     return shares
 
 
@@ -232,11 +237,15 @@ def as_text(space: str, found: Mapping[str, Any]) -> str:
         f"| decision | {' | '.join(categories)} |",
         "|---|" + "---|" * len(categories),
         *(
-            f"| {name} | " + " | ".join(f"{decisions[c][name]:.0%}" for c in categories) + " |"
+            f"| {name} | " + " | ".join(_share(decisions[c][name]) for c in categories) + " |"
             for name in decisions["all"]
         ),
     ]
     return "\n".join(lines)
+
+
+def _share(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.0%}"
 
 
 if __name__ == "__main__":
