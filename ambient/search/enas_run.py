@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ambient.child.count import check_limits
 from ambient.child.fidelity import SEARCH, Fidelity
 from ambient.child.threads import one_thread
-from ambient.controller.checkpoint import read_checkpoint, write_checkpoint
+from ambient.controller.checkpoint import write_checkpoint
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Remembering, Request, Store
 from ambient.evaluate.choose import EngineChoice, as_choice, open_engine
@@ -24,7 +24,7 @@ from ambient.search.journal import Journal, read_journal
 from ambient.search.listing import ARCHITECTURES, write_listing
 from ambient.search.loop import Step, run_search
 from ambient.search.run_folder import CHECKPOINTS, JOURNAL, open_run
-from ambient.search.search_run import BEST, MAY_DIFFER, SearchOutcome, best_of
+from ambient.search.search_run import BEST, MAY_DIFFER, SearchOutcome, best_of, go_back
 from ambient.search.tracked import evaluation_table
 from ambient.track import open_tracker
 from ambient.version import __version__
@@ -208,7 +208,11 @@ def _search(
     """Take the controller steps that are left; give how many architectures were judged in all."""
     make_folder(folder)
     started = written = time.monotonic()
-    done = _go_back(searcher, folder, say) if resume else 0
+    done = 0
+    if resume:
+        for place in (folder, folder / CHECKPOINTS):
+            remove_parts(place)
+        done = go_back(searcher, folder / CHECKPOINTS, say)
 
     class OutOfTimeError(Exception):
         """The wall time that the user allowed is used up."""
@@ -249,20 +253,6 @@ def _search(
             if done < config.turns:
                 say(f"ended after {done} controller steps: all that was sampled is refused")
     return sum(len(line["evaluations"]) for line in read_journal(folder / JOURNAL))
-
-
-def _go_back(searcher: EnasSearcher, folder: Path, say: Callable[[str], None]) -> int:
-    """Bring a searcher to the last checkpoint, where there is one; give the steps that it stands at."""
-    checkpoints = folder / CHECKPOINTS
-    for place in (folder, checkpoints):
-        remove_parts(place)
-    if not any(checkpoints.glob("step-*.json")):
-        return 0
-    state, notice = read_checkpoint(checkpoints)
-    if notice:
-        say(notice)
-    searcher.load_state_dict(state["search"])
-    return int(state["steps"])
 
 
 def _derive(

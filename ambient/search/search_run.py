@@ -21,9 +21,8 @@ from ambient.evaluate.energy import EnergyMeter
 from ambient.files import write_atomic
 from ambient.search.journal import Journal, read_journal
 from ambient.search.listing import write_listing
-from ambient.search.loop import Step, run_search
+from ambient.search.loop import Searcher, Step, run_search
 from ambient.search.methods import BATCH, check_method, make_searcher
-from ambient.search.once import Once
 from ambient.search.run_folder import CHECKPOINTS, JOURNAL, open_run
 from ambient.search.start import Start
 from ambient.search.tracked import add_costs, evaluation_table, step_values
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from ambient.data.task import TaskData
     from ambient.space import SearchSpace
 
-__all__ = ["SearchConfig", "SearchOutcome", "best_of", "search_task"]
+__all__ = ["SearchConfig", "SearchOutcome", "best_of", "go_back", "search_task"]
 
 METRIC = "validation_auroc"
 BEST = "best.json"
@@ -177,7 +176,7 @@ def search_task(
         start.save(folder)
         if (notice := start.notice(task.name)) is not None:
             say(notice)
-    steps = _go_back(searcher, folder / CHECKPOINTS, say) if resume else 0
+    steps = go_back(searcher, folder / CHECKPOINTS, say) if resume else 0
 
     class OutOfTimeError(Exception):
         """The wall time that the user allowed is used up."""
@@ -254,7 +253,7 @@ def best_of(evaluations: Sequence[Evaluation], where: object = "search") -> Eval
     return max(done, key=lambda pair: pair[0])[1]
 
 
-def _go_back(searcher: Once, checkpoints: Path, say: Callable[[str], None]) -> int:
+def go_back(searcher: Searcher, checkpoints: Path, say: Callable[[str], None]) -> int:
     """Bring a searcher to the last checkpoint, where there is one; give the steps that it stands at."""
     if not any(checkpoints.glob("step-*.json")):
         return 0
