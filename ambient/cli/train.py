@@ -39,6 +39,11 @@ Example
     help="Further steps that are trained before the results of one are learned from.",
 )
 @click.option(
+    "--real-every",
+    type=click.IntRange(min=1),
+    help="With predictor:PATH: every so many steps train what is proposed for each task, and learn from it.",
+)
+@click.option(
     "--stop-early", is_flag=True, help="Give up children that are below the median of their task."
 )
 @click.option("--space", default="ambient-10", show_default=True, help="A name, or a YAML file.")
@@ -57,6 +62,7 @@ def command(
     hours: float | None,
     tasks_per_step: int | None,
     ahead: int,
+    real_every: int | None,
     stop_early: bool,
     space: str,
     config: Path | None,
@@ -94,6 +100,7 @@ def command(
         steps=steps,
         hours=hours,
         ahead=ahead,
+        real_every=real_every,
         seed=seed,
         engine=engine,
         store=store,

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -41,6 +41,8 @@ FORMAT_VERSION = 1
 CARD, WEIGHTS, RECORDS = "card.json", "weights.safetensors", "predictor.safetensors"
 LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
 MOST_BEAM_WIDTH = 16_384  # and however many of them the user's limits refuse
+
+_Networks = dict[str, tuple[Architecture, float]]  # key -> the network and its probability
 
 _log = logging.getLogger(__name__)
 
@@ -238,18 +240,26 @@ class Controller:
             raise RunError(f"propose: top is {top}; ask for at least 1 architecture")
         self._say_what_is_not_recorded(descriptors)
         if isinstance(descriptors, Sequence):
-            return [self._propose(item, top, accepts) for item in descriptors]
-        return self._propose(descriptors, top, accepts)
+            return self._propose(descriptors, top, accepts) if descriptors else []
+        return self._propose([descriptors], top, accepts)[0]
 
     def nearest(self, descriptors: Descriptors | None) -> tuple[tuple[str, float], ...]:
         """Give the training tasks with their distances (Euclidean, standardised), nearest first."""
-        own = self.scaler.transform(descriptors)
+        return self._nearest(self.scaler.transform(descriptors)[None])[0]
+
+    def _nearest(self, vectors: np.ndarray) -> list[tuple[tuple[str, float], ...]]:
+        """Give for each vector, (batch, 2 * D), the training tasks; of two as near the first by name."""
+        by_name = sorted(self.tasks, key=lambda task: task.name)
+        names = [task.name for task in by_name]
         count = len(self.scaler.names)
-        distances = [
-            (task.name, float(np.linalg.norm(np.array(task.vector[:count]) - own[:count])))
-            for task in self.tasks
+        known = np.array([task.vector[:count] for task in by_name]).reshape(-1, count)
+        apart = np.linalg.norm(vectors[:, None, :count] - known, axis=2)
+        order = np.argsort(apart, axis=1, kind="stable")
+        sorted_apart = np.take_along_axis(apart, order, axis=1)
+        return [
+            tuple((names[index], distance) for index, distance in zip(*pair, strict=True))
+            for pair in zip(order.tolist(), sorted_apart.tolist(), strict=True)
         ]
-        return tuple(sorted(distances, key=lambda entry: (entry[1], entry[0])))
 
     def is_outside(self, descriptors: Descriptors | None) -> bool:
         """Whether a data set lies farther from every training task than any of these from its own nearest."""
@@ -288,49 +298,84 @@ class Controller:
 
     def _propose(
         self,
-        descriptors: Descriptors | None,
+        descriptors: Sequence[Descriptors | None],
         top: int,
         accepts: Callable[[Architecture], bool] | None,
-    ) -> list[Proposal]:
-        vector = torch.from_numpy(self.scaler.transform(descriptors))
+    ) -> list[list[Proposal]]:
+        vectors = self.scaler.transform_all(descriptors)
+        rows = torch.from_numpy(vectors)
+        if accepts is None:
+            beams = self.policy.most_probable(rows, top, LEAST_BEAM_WIDTH)
+            found = [self._networks(*beam) for beam in beams]
+        else:
+            found = [{} for _ in vectors]
+        # Too few where several token lists spell one network, or where limits refuse some.
+        for index, networks in enumerate(found):
+            if len(networks) < top:
+                found[index] = self._search_wider(rows[index : index + 1], top, accepts)
+        best = [_most_probable(networks, top) for networks in found]
+        expected = iter(self._expected(vectors, best))
+        nearest = self._nearest(vectors)
+        return [
+            [
+                Proposal(architecture, probability, near, next(expected))
+                for architecture, probability in one
+            ]
+            for one, near in zip(best, nearest, strict=True)
+        ]
+
+    def _networks(self, tokens: torch.Tensor, log_probabilities: torch.Tensor) -> _Networks:
+        """Give the networks that tokens spell; the probability of one that several spell is their sum."""
+        found: _Networks = {}
+        for row, value in zip(tokens.tolist(), log_probabilities.tolist(), strict=True):
+            architecture = self._architecture(tuple(row))
+            _, before = found.get(architecture.key, (architecture, 0.0))
+            found[architecture.key] = (architecture, before + math.exp(value))
+        return found
+
+    @cached_property
+    def _architecture(self) -> Callable[[tuple[int, ...]], Architecture]:
+        """`SearchSpace.architecture`, with a memory: data sets are proposed much the same."""
+        return lru_cache(maxsize=MOST_BEAM_WIDTH)(self.space.architecture)
+
+    def _search_wider(
+        self, vector: torch.Tensor, top: int, accepts: Callable[[Architecture], bool] | None
+    ) -> _Networks:
+        """Keep more beginnings until enough different networks are accepted, or there are no more."""
         width = max(2 * top, LEAST_BEAM_WIDTH)
         judged: dict[str, bool] = {}
         while True:
-            architectures: dict[str, Architecture] = {}
-            probabilities: dict[str, float] = {}
-            tokens, log_probabilities = self.policy.beam(vector, width)
-            for row, value in zip(tokens.tolist(), log_probabilities.tolist(), strict=True):
-                architecture = self.space.architecture(tuple(row))
-                key = architecture.key
-                if accepts is not None and not judged.setdefault(key, accepts(architecture)):
-                    continue
-                # Different tokens can spell one and the same network; its probability is their sum.
-                architectures.setdefault(key, architecture)
-                probabilities[key] = probabilities.get(key, 0.0) + math.exp(value)
-            if len(architectures) >= top or len(tokens) < width or width >= MOST_BEAM_WIDTH:
+            ((tokens, log_probabilities),) = self.policy.beam(vector, width)
+            found = self._networks(tokens, log_probabilities)
+            if accepts is not None:
+                for key, (architecture, _) in found.items():
+                    judged.setdefault(key, accepts(architecture))
+                found = {key: value for key, value in found.items() if judged[key]}
+            if len(found) >= top or len(tokens) < width or width >= MOST_BEAM_WIDTH:
                 break
             width *= 2
-        if not architectures:
+        if not found:
             raise RunError(
                 f"propose: none of the {len(judged):,} most probable architectures of the space "
                 f"{self.space.name} is within the limits; raise them"
             )
-        best = sorted(probabilities, key=lambda key: (-probabilities[key], key))[:top]
-        expected = self._expected(vector.numpy(), [architectures[key] for key in best])
-        nearest = self.nearest(descriptors)
-        return [
-            Proposal(architectures[key], probabilities[key], nearest, one)
-            for key, one in zip(best, expected, strict=True)
-        ]
+        return found
 
     def _expected(
-        self, vector: np.ndarray, architectures: Sequence[Architecture]
-    ) -> list[Expected] | list[None]:
+        self, vectors: np.ndarray, best: Sequence[Sequence[tuple[Architecture, float]]]
+    ) -> Sequence[Expected | None]:
+        """Say what is expected of each proposal of each data set, one after the other."""
+        counts = [len(one) for one in best]
         if self.predictor is None:
-            return [None] * len(architectures)
-        tokens = np.array([architecture.tokens for architecture in architectures])
-        found = self.predictor.predict(np.tile(vector, (len(tokens), 1)), tokens)
+            return [None] * sum(counts)
+        tokens = np.array([architecture.tokens for one in best for architecture, _ in one])
+        found = self.predictor.predict(np.repeat(vectors, counts, axis=0), tokens)
         return [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
+
+
+def _most_probable(networks: _Networks, top: int) -> list[tuple[Architecture, float]]:
+    best = sorted(networks.items(), key=lambda entry: (-entry[1][1], entry[0]))[:top]
+    return [pair for _, pair in best]
 
 
 def _find(name_or_folder: str | Path) -> Path:

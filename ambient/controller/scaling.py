@@ -104,19 +104,27 @@ class Scaler:
             The descriptors have another schema version than the scaler, or their motifs were found
             by another finder.
         """
+        return self.transform_all([descriptors])[0]
+
+    def transform_all(self, several: Sequence[Descriptors | None]) -> np.ndarray:
+        """Standardise the descriptors of several tasks: float32, shape (tasks, 2 * D), as `transform` does."""
         count = len(self.names)
-        if descriptors is None:
-            return np.zeros(2 * count, dtype=np.float32)
-        _check_version(descriptors, self.schema_version)
-        if (conflict := self.conflict(descriptors)) is not None:
-            raise RunError(conflict)
-        values = _transform(np.asarray(descriptors.vector(), dtype=np.float64), self.transforms)
+        values = np.full((len(several), count), np.nan)
+        for row, descriptors in zip(values, several, strict=True):
+            if descriptors is None:
+                continue
+            _check_version(descriptors, self.schema_version)
+            if (conflict := self.conflict(descriptors)) is not None:
+                raise RunError(conflict)
+            row[:] = descriptors.vector()
         missing = np.isnan(values)
+        values = _transform(values, self.transforms)
         deviation = np.array(self.standard_deviation)
-        known = ~missing & (deviation > 0)
-        scaled = np.zeros(count)
-        scaled[known] = (values[known] - np.array(self.mean)[known]) / deviation[known]
-        return np.concatenate([scaled, missing]).astype(np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = (values - np.array(self.mean)) / deviation
+        scaled[missing | (deviation == 0)] = 0.0
+        missing[[descriptors is None for descriptors in several]] = False
+        return np.hstack([scaled, missing]).astype(np.float32)
 
     def conflict(self, descriptors: Descriptors) -> str | None:
         """Say in a sentence that another finder found the motifs; None where it did not, or is not recorded."""

@@ -25,7 +25,7 @@ USES: dict[str, tuple[str, ...]] = {
     "inline": ("device",),
     "ray": ("workers", "device", "child_minutes", "address", "gpus_per_child"),
     "table": (),
-    "predictor": (),
+    "predictor": ("workers", "device", "child_minutes"),  # of what keeps it honest
 }
 
 

@@ -123,7 +123,7 @@ def proposed(learnt: Learnt, top: int) -> list[Chosen]:
     with one_thread():  # the tensors are small
         for group, tasks in learnt.members.items():
             for task in tasks:
-                tokens, logs = learnt.policy.beam(learnt.vectors[task], max(top, BEAM))
+                ((tokens, logs),) = learnt.policy.beam(learnt.vectors[task][None], max(top, BEAM))
                 weights = np.exp(logs[:top].double().numpy())
                 found += [
                     Chosen(group, task, tuple(row), float(weight / weights.sum()))

@@ -16,7 +16,7 @@ from ambient.search.ambient import AmbientSearcher
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
 
-__all__ = ["learn_predictor", "predictor_of"]
+__all__ = ["learn_predictor", "predictor_from", "predictor_of"]
 
 
 def learn_predictor(
@@ -29,8 +29,24 @@ def learn_predictor(
     RunError
         The file is no store and no exported table, or holds too few rows of this run's kind.
     """
-    records = _records(read_recorded(path), path, searcher, tasks, METRIC)
-    return PredictorEngine(Predictor.fit(records), tasks, searcher.vectors)
+    predictor = predictor_from(read_recorded(path), path, searcher, tasks)
+    return PredictorEngine(predictor, tasks, searcher.vectors)
+
+
+def predictor_from(
+    rows: Iterable[Evaluation],
+    where: Path,
+    searcher: AmbientSearcher,
+    tasks: Mapping[str, TaskData],
+) -> Predictor:
+    """Learn from rows of any tasks, of which those of the training tasks count.
+
+    Raises
+    ------
+    RunError
+        Too few of them are of this run's kind.
+    """
+    return Predictor.fit(_records(rows, where, searcher, tasks, METRIC))
 
 
 def predictor_of(

@@ -23,6 +23,7 @@ from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientSearcher
 from ambient.search.config import AmbientConfig
 from ambient.search.from_records import learn_predictor, predictor_of
+from ambient.search.honest import HonestPredictor
 from ambient.search.journal import Journal, read_journal
 from ambient.search.loop import Step, run_search
 from ambient.search.run_folder import JOURNAL, open_run
@@ -41,7 +42,7 @@ DESCRIPTORS = "descriptors.json"
 
 # How long, how fast and where a run goes on may change when it is resumed; what it computes may not.
 MAY_DIFFER = (
-    *("corpus", "steps", "hours", "store", "track", "retry_failed"),
+    *("corpus", "steps", "hours", "store", "track", "retry_failed", "real_every"),
     *("engine", "workers", "device", "address", "gpus_per_child", "child_minutes"),
 )
 
@@ -61,6 +62,7 @@ class JointConfig:
     store: Path | None = None  # remembers evaluations; None: store.sqlite in the run's folder
     track: Literal["none", "wandb"] = "none"
     retry_failed: bool = False  # train again what the store remembers as failed
+    real_every: int | None = None  # with a predictor: steps between rounds of real children
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -70,6 +72,22 @@ class JointConfig:
         if self.ahead < 0:
             raise RunError(
                 f"train: found {self.ahead} steps ahead, 0 or more are needed; correct it"
+            )
+        choice = as_choice(self.engine, self.workers)
+        if self.real_every is None:
+            if choice.kind == "predictor" and choice != EngineChoice(choice.name):
+                raise RunError(
+                    "train: found settings of workers with a predictor, which trains nothing; leave them out, "
+                    "or have it kept honest with real_every (--real-every)"
+                )
+        elif self.real_every < 1:
+            raise RunError(
+                f"train: found real children every {self.real_every} steps, at least 1 is needed; ask for more"
+            )
+        elif choice.kind != "predictor":
+            raise RunError(
+                f"train: found real children every {self.real_every} steps with the engine {choice.name}, "
+                "which is no predictor; leave real_every (--real-every) out, or choose predictor:PATH"
             )
 
     def resolve(
@@ -93,6 +111,7 @@ class JointConfig:
             "space": space.to_dict(),
             # Runs that were begun before it could be chosen had none, and say nothing of it.
             **({"ahead": self.ahead} if self.ahead else {}),
+            **({"real_every": self.real_every} if self.real_every else {}),
         }
 
 
@@ -189,21 +208,40 @@ def train_jointly(
         stack.callback(tracker.finish)
         stack.enter_context(one_thread())
         store = stack.enter_context(Store(config.store or folder / "store.sqlite"))
-        engine = stack.enter_context(_open_engine(stack, config, searcher, training, store))
+        choice = as_choice(config.engine, config.workers)
+        honest: HonestPredictor | None = None
+        if config.real_every:
+            real = replace(choice, name="pool")
+            honest = HonestPredictor(
+                folder, choice.path, searcher, training, store, real, config.retry_failed
+            )
+            honest.recall()
+            engine: Engine = honest.learn()
+        else:
+            engine = stack.enter_context(
+                _open_engine(stack, choice, searcher, training, store, config.retry_failed)
+            )
         journal = stack.enter_context(Journal(folder / JOURNAL, keep_steps=searcher.steps))
         for line in read_journal(folder / JOURNAL):
             add_costs(spent, line)
         try:
-            run_search(
-                searcher,
-                engine,
-                batch,
-                steps=config.steps,
-                journal=journal,
-                on_step=after,
-                first_step=searcher.steps,
-                ahead=config.ahead,
-            )
+            for until in _stretches(searcher.steps, config.steps, config.real_every):
+                if honest and _is_round(searcher.steps, until, config.real_every):
+                    held = honest.hold()
+                    tracker.log(searcher.steps - 1, held.to_dict())
+                    if say:
+                        say(str(held))
+                    engine = honest.learn()
+                run_search(
+                    searcher,
+                    engine,
+                    batch,
+                    steps=until,
+                    journal=journal,
+                    on_step=after,
+                    first_step=searcher.steps,
+                    ahead=config.ahead,
+                )
         except OutOfTimeError:
             if say:
                 say(f"stopped after {searcher.steps} steps: the {config.hours} hours are used up")
@@ -235,22 +273,32 @@ def _track_outcome(
     tracker.artifact(folder / "controller", name="controller", type="model")
 
 
+def _stretches(first: int, last: int, every: int | None) -> list[int]:
+    """Give the steps to stop before, so that rounds of real children come after each multiple of `every`."""
+    between = range(every, last, every) if every else ()
+    return [*(step for step in between if step > first), last]
+
+
+def _is_round(step: int, until: int, every: int | None) -> bool:
+    return every is not None and 0 < step < until and step % every == 0
+
+
 def _open_engine(
     stack: ExitStack,
-    config: JointConfig,
+    choice: EngineChoice,
     searcher: AmbientSearcher,
     tasks: Mapping[str, TaskData],
     store: Store,
+    retry_failed: bool,
 ) -> Engine:
     """Open the engine; what children that it trains come to, and what they cost, is remembered."""
-    choice = as_choice(config.engine, config.workers)
     if choice.kind == "predictor":
         return learn_predictor(choice.path, searcher, tasks)
     engine = open_engine(choice, tasks)
     if not choice.trains:
         return engine
     meter = stack.enter_context(closing(EnergyMeter()))
-    return Remembering(engine, store, config.retry_failed, meter)
+    return Remembering(engine, store, retry_failed, meter)
 
 
 def write_descriptors(folder: Path, described: Mapping[str, Descriptors]) -> None:

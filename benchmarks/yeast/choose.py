@@ -41,6 +41,7 @@ from ambient.space import named_space
 HERE = Path(__file__).resolve().parent
 FOLDS = 6
 DEALS = 3  # of shuffled descriptors
+FIT = {"steps": 80, "rows": 500}  # of each of some sixty predictors
 SEED = 4
 
 
@@ -141,7 +142,7 @@ def scored(
     rng = np.random.default_rng(SEED)
 
     def predicted(of: Records, blind: bool = False) -> dict[str, np.ndarray]:
-        predictor = Predictor.fit(of)
+        predictor = Predictor.fit(of, **FIT)
         asked = np.stack([vectors[name] * (not blind) for name in hidden])
         mean = predictor.mean_function(asked)
         return {

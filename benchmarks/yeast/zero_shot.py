@@ -4,9 +4,11 @@
 
 learns controllers from the evaluations of the 36 training tasks in table.tsv.gz alone (`table.py` makes it), lets each
 propose one architecture for each held-out task from its descriptors, trains what was proposed (`--full`: the first
-controller's proposals at `full` once more, beside 5-mer regression), and measures. Controllers and proposals are kept
-in zero-shot/SPACE, evaluations in table.tsv.gz: what is there is not made again. `--recorded` trains nothing, neither
-controllers nor children, and writes results.json and results.md in zero-shot/SPACE anew.
+controller's proposals at `full` once more, beside 5-mer regression), and measures. Before that, one controller asks: in
+three rounds what it proposes for each training task is trained and joins the table (`ambient train --real-every`), so
+that the predictor knows what it is like where a policy goes. Controllers and proposals are kept in zero-shot/SPACE,
+evaluations in table.tsv.gz: what is there is not made again. `--recorded` trains nothing, neither controllers nor
+children, and writes results.json and results.md in zero-shot/SPACE anew.
 
 Ways to choose:
 
@@ -52,6 +54,7 @@ from descriptors import Descriptors
 RANDOM = {"ambient-plus": 40, "ambient-10": 20}  # architectures of the table that all tasks have
 SEEDS = 5  # trainings of a controller
 STEPS = 200
+ASKING_STEPS, REAL_EVERY = 400, 100  # of the controller that asks: three rounds
 CONFIG = AmbientConfig(tasks_per_step=12)
 SHUFFLED = replace(CONFIG, shuffle_descriptors=True)
 CHILD_SEEDS = (0, 1)  # the scores of a proposal are means over these
@@ -115,6 +118,7 @@ def propose(
             train_jointly(run, corpus, space, tasks, described, joint, resume)
         return Controller.load(run)
 
+    ask(corpus, space, tasks, described, store)
     for seed in range(SEEDS):
         controller = learn("controller", CONFIG, seed)
         shuffled = learn("shuffled", SHUFFLED, seed)
@@ -139,6 +143,31 @@ def propose(
     found |= choose_recorded(corpus, space, recorded, nearest)
     write_json_atomic(folder / "proposals.json", found)
     return found
+
+
+def ask(
+    corpus: Corpus,
+    space: SearchSpace,
+    tasks: Mapping[str, TaskData],
+    described: Mapping[str, Descriptors],
+    store: Store,
+) -> None:
+    """Have a controller ask for what it would propose for the training tasks; add that to the table."""
+    run = CACHE / "zero-shot" / f"{space.name}-asking"
+    if (run / "controller").exists():
+        return
+    run.parent.mkdir(exist_ok=True)
+    joint = JointConfig(
+        steps=ASKING_STEPS,
+        seed=0,
+        controller=CONFIG,
+        engine=EngineChoice(f"predictor:{TABLE}"),
+        store=store.path,
+        real_every=REAL_EVERY,
+    )
+    resume = (run / "config.yaml").exists()
+    train_jointly(run, corpus, space, tasks, described, joint, resume, say=print)
+    export_tsv(store, TABLE)
 
 
 def choose_recorded(

@@ -209,7 +209,7 @@ def test_the_probabilities_are_the_policys_mean_over_the_tasks_of_a_category() -
     for group, tasks in known.members.items():
         exact = [np.zeros(6), np.zeros(2)]
         for task in tasks:
-            tokens, logs = known.policy.beam(known.vectors[task], 12)
+            ((tokens, logs),) = known.policy.beam(known.vectors[task][None], 12)
             for row, log in zip(tokens.tolist(), logs.tolist(), strict=True):
                 for decision, token in enumerate(row):
                     exact[decision][token] += np.exp(log) / len(tasks)
@@ -225,7 +225,7 @@ def test_the_probabilities_are_the_policys_mean_over_the_tasks_of_a_category() -
 def test_a_task_is_drawn_by_its_most_probable_architectures() -> None:
     known = learnt()
     own = [one for one in proposed(known, 3) if one.task == "Tbf1"]
-    tokens, logs = known.policy.beam(known.vectors["Tbf1"], 12)
+    ((tokens, logs),) = known.policy.beam(known.vectors["Tbf1"][None], 12)
     assert [one.tokens for one in own] == [tuple(row) for row in tokens[:3].tolist()]
     weights = np.exp(logs[:3].numpy())
     assert [one.weight for one in own] == pytest.approx(weights / weights.sum())

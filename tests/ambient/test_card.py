@@ -134,7 +134,12 @@ def test_the_probability_is_that_of_the_policy() -> None:
 
 def test_several_data_sets_give_what_each_gives_alone() -> None:
     own = controller()
-    assert own.propose(TASKS[:3], top=2) == [own.propose(task, top=2) for task in TASKS[:3]]
+    together = [one for batch in own.propose(TASKS[:3], top=2) for one in batch]
+    alone = [one for task in TASKS[:3] for one in own.propose(task, top=2)]
+    for left, right in zip(together, alone, strict=True):
+        assert (left.architecture, left.nearest) == (right.architecture, right.nearest)
+        assert left.probability == pytest.approx(right.probability, rel=1e-5)
+    assert len({one.probability for one in alone}) == 6  # each data set has its own
 
 
 def test_the_nearest_training_task_of_a_training_task_is_itself() -> None:

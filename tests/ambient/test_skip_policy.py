@@ -59,7 +59,7 @@ def test_probabilities_of_operations_and_skips_sum_to_one() -> None:
     assert len(tokens) == 2 * 2 * (2 * 4 + 1)
     total = policy.log_probability(nothing(len(tokens)), tokens).detach().double().exp().sum()
     assert float(total) == pytest.approx(1, abs=1e-6)
-    best, values = policy.beam(nothing(1)[0], width=100)
+    ((best, values),) = policy.beam(nothing(1), width=100)
     order = policy.log_probability(nothing(len(tokens)), tokens).argsort(descending=True)
     assert torch.equal(best, tokens[order])
     torch.testing.assert_close(values, policy.log_probability(nothing(len(best)), best))
@@ -70,7 +70,7 @@ def test_sampling_and_reading_give_the_same_probabilities() -> None:
         policy = policy_of(space, tanh_bound=2.0)
         tokens, sampled = drawn(policy, 64)
         torch.testing.assert_close(policy.log_probability(nothing(64), tokens), sampled)
-        best, values = policy.beam(nothing(1)[0], width=3)
+        ((best, values),) = policy.beam(nothing(1), width=3)
         torch.testing.assert_close(policy.log_probability(nothing(3), best), values)
 
 

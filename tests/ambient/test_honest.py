@@ -1,0 +1,105 @@
+"""Rounds of real children between steps with a predictor: what is trained, what is learned, and going on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_run import LEARNING, make_tasks, train_small
+from tiny_children import TINY, architectures
+
+from ambient.errors import RunError
+from ambient.evaluate import Evaluation, Request, Store
+from ambient.search.joint import JointConfig
+
+KNOWN = 8  # of the twelve architectures; what they are said to earn is far from what tiny children reach
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    data = make_tasks()
+    rows = [
+        Evaluation.of(
+            Request(name, one, 0, TINY),
+            data[name].hash,
+            metrics={"validation_auroc": 0.05 + 0.001 * n},
+        )
+        for name in LEARNING
+        for n, one in enumerate(architectures()[:KNOWN])
+    ]
+    path = tmp_path / "rows.sqlite"
+    with Store(path) as store:
+        store.put(*rows)
+    return path
+
+
+def train(folder: Path, recorded: Path, **settings: object) -> dict[str, torch.Tensor]:
+    controller = train_small(  # type: ignore[arg-type]
+        folder, engine=f"predictor:{recorded}", workers=1, real_every=2, **settings
+    )
+    return dict(controller.policy.state_dict())
+
+
+def test_a_round_trains_what_is_not_recorded_and_the_predictor_learns_from_it(
+    tmp_path: Path, recorded: Path
+) -> None:
+    said: list[str] = []
+    controller = train_small(
+        tmp_path / "run", 5, said=said, engine=f"predictor:{recorded}", workers=1, real_every=2
+    )
+    with Store(tmp_path / "run" / "store.sqlite") as store:
+        trained = {(row.task, row.architecture.key): row for row in store.rows()}
+    assert {task for task, _ in trained} == set(LEARNING)
+    assert len(trained) == 6, "a new architecture for each of three tasks, in each of two rounds"
+    assert not {key for _, key in trained} & {one.key for one in architectures()[:KNOWN]}
+    learned = controller.predictor.records  # type: ignore[union-attr]
+    assert len(learned.values) == 3 * KNOWN + 6
+    reached = sorted(row.metrics["validation_auroc"] for row in trained.values())
+    np.testing.assert_allclose(sorted(learned.values)[-6:], reached)
+    first = json.loads((tmp_path / "run" / "rounds" / "step-000002.json").read_text())
+    assert [entry["task"] for entry in first] == list(LEARNING)
+    assert all(0 <= one["expected"]["low"] <= one["expected"]["high"] < 0.3 for one in first)
+    assert [line.split(";")[0] for line in said] == [
+        "step 2: trained 3 proposals",
+        "step 4: trained 3 proposals",
+    ]
+
+
+def test_what_was_reached_moves_the_policy(tmp_path: Path, recorded: Path) -> None:
+    kept_honest = train(tmp_path / "honest", recorded, steps=5)
+    alone = train_small(tmp_path / "alone", 5, engine=f"predictor:{recorded}")
+    assert not torch.equal(
+        kept_honest["to_state.weight"], alone.policy.state_dict()["to_state.weight"]
+    )
+
+
+@pytest.mark.parametrize("killed_after", [2, 3])
+def test_it_goes_on_with_the_same_rounds(tmp_path: Path, recorded: Path, killed_after: int) -> None:
+    straight = train(tmp_path / "straight", recorded, steps=5)
+    train(tmp_path / "resumed", recorded, steps=killed_after)
+    resumed = train(tmp_path / "resumed", recorded, steps=5, resume=True)
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+    with (
+        Store(tmp_path / "straight" / "store.sqlite") as one,
+        Store(tmp_path / "resumed" / "store.sqlite") as other,
+    ):
+        assert {row.key for row in one.rows()} == {row.key for row in other.rows()}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"engine": "pool", "real_every": 5},
+            "every 5 steps with the engine pool, which is no pred",
+        ),
+        ({"engine": "predictor:rows", "real_every": 0}, "every 0 steps, at least 1 is needed"),
+        ({"engine": "predictor:rows", "workers": 2}, "with a predictor, which trains nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(RunError, match=said):
+        JointConfig(**settings)  # type: ignore[arg-type]
