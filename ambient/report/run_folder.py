@@ -14,6 +14,7 @@ from ambient.errors import RunError
 from ambient.files import read_json
 from ambient.report.checks import as_list, as_mapping, as_numbers, broken
 from ambient.report.journal import read_journal
+from ambient.search.rounds import Round, read_rounds
 from ambient.space import SearchSpace
 
 __all__ = ["RunFolder", "metric_of", "name_of", "read_run"]
@@ -63,6 +64,8 @@ class RunFolder:
         The parsed files, or None where a file is absent.
     space : SearchSpace or None
         None where the configuration does not spell it out.
+    rounds : tuple of Round
+        Of real children, where a predictor gave the rewards.
     """
 
     path: Path
@@ -74,6 +77,7 @@ class RunFolder:
     proposals: tuple[Mapping[str, Any], ...] | None
     comparison: Mapping[str, Any] | None
     space: SearchSpace | None = None
+    rounds: tuple[Round, ...] = ()
 
     @property
     def method(self) -> str | None:
@@ -145,6 +149,7 @@ def read_run(folder: str | Path) -> RunFolder:
         proposals=_read_proposals(path / "proposals.json"),
         comparison=_read_comparison(path / "comparison.json"),
         space=space,
+        rounds=tuple(read_rounds(path)),
     )
 
 

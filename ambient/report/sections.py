@@ -18,6 +18,7 @@ from ambient.report.tables import (
     descriptor_tables,
     proposal_table,
     provenance_table,
+    round_table,
 )
 from descriptors.schema import DESCRIPTORS
 
@@ -204,10 +205,23 @@ def training_section(run: RunFolder) -> Html | None:
         tag("p", torn) if torn else None,
         tag("div", *curves, class_="figures"),
         tag("details", tag("summary", f"Rewards of one task ({len(tasks)})"), one),
+        *_rounds(run),
         tag("h3", "Diagnostics of PPO") if small else None,
         tag("div", *small, class_="figures small") if small else None,
         id="training",
     )
+
+
+def _rounds(run: RunFolder) -> list[Html]:
+    """What was trained between the steps of a run whose rewards a predictor gives."""
+    if not run.rounds:
+        return []
+    note = (
+        "The rewards above are a predictor's. In each round the controller's proposals were trained in earnest, and "
+        "the predictor learned from them. Where what was reached stays below what was expected, the policy had found "
+        "the predictor's mistakes; of 80% intervals, four fifths should hold."
+    )
+    return [tag("h3", "Rounds of real children"), tag("p", note), round_table(run.rounds)]
 
 
 def task_order(run: RunFolder) -> list[str]:

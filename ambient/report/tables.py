@@ -9,6 +9,7 @@ from typing import Any
 
 from ambient.report.markup import Cell, Html, fragment, table, tag
 from ambient.report.summary import ComparedTask, Interval, Summary
+from ambient.search.rounds import Round
 from descriptors.schema import DESCRIPTORS
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "number",
     "proposal_table",
     "provenance_table",
+    "round_table",
     "score",
 ]
 
@@ -218,6 +220,17 @@ def proposal_table(proposals: Sequence[Mapping[str, Any]]) -> Html:
         for rank, proposal in enumerate(proposals, start=1)
     ]
     return table(head, rows)
+
+
+def round_table(rounds: Sequence[Round]) -> Html:
+    """Make the table of the rounds of real children between steps with a predictor."""
+    words = ("after step", "trained", "failed", "expected", "reached", "within 80% intervals")
+    rows: list[list[Cell]] = []
+    for one in rounds:
+        done = len(one.trained)
+        told = [f"{one.expected:.3f}", f"{one.reached:.3f}", f"{one.covered} of {done}"]
+        rows.append([one.step, done, one.failed, *(told if done else [NONE] * 3)])
+    return table([[tag("th", word) for word in words]], rows)
 
 
 def provenance_table(described: Mapping[str, Mapping[str, Any]]) -> Html:

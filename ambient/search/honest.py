@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,64 +17,20 @@ from ambient.evaluate import Evaluation, Remembering, Request, Store
 from ambient.evaluate.choose import EngineChoice, open_engine
 from ambient.evaluate.energy import EnergyMeter
 from ambient.evaluate.predicted import PredictorEngine
-from ambient.files import read_json, write_json_atomic
+from ambient.files import write_json_atomic
 from ambient.search.ambient import AmbientSearcher
 from ambient.search.from_records import predictor_from
+from ambient.search.rounds import Round, read_round, read_rounds, round_file
 
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
+    from ambient.space import Architecture
 
-__all__ = ["HonestPredictor", "Round"]
+__all__ = ["HonestPredictor"]
 
-FOLDER = "rounds"  # in a run's folder: one file for each round
 DEPTH = (
     16  # most probable architectures of a task among which one that is not recorded is looked for
 )
-
-
-@dataclass(frozen=True)
-class Round:
-    """What came of one round.
-
-    Parameters
-    ----------
-    step : int
-        Steps that the controller had learned from.
-    expected, reached : tuple of float
-        Of each architecture that was trained to its end: what the predictor expected, and what it reached.
-    covered : int
-        How many of them lie in the 80% interval that was expected.
-    failed : int
-        How many were not trained to their end.
-    """
-
-    step: int
-    expected: tuple[float, ...]
-    reached: tuple[float, ...]
-    covered: int
-    failed: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give what a tracker logs."""
-        if not self.reached:
-            return {"real/failed": self.failed}
-        return {
-            "real/expected": float(np.mean(self.expected)),
-            "real/reached": float(np.mean(self.reached)),
-            "real/covered": self.covered / len(self.reached),
-            "real/failed": self.failed,
-        }
-
-    def __str__(self) -> str:
-        head = f"step {self.step}: trained {len(self.reached) + self.failed} proposals"
-        if self.failed:
-            head += f", of which {self.failed} failed"
-        if not self.reached:
-            return head
-        return (
-            f"{head}; expected {np.mean(self.expected):.3f}, reached {np.mean(self.reached):.3f} on average, "
-            f"{self.covered} within their 80% intervals"
-        )
 
 
 class HonestPredictor:
@@ -115,7 +70,7 @@ class HonestPredictor:
     ) -> None:
         from ambient.evaluate.table import read_recorded
 
-        self._folder, self._where = folder / FOLDER, recorded
+        self._folder, self._where = folder, recorded
         self._searcher, self._tasks = searcher, tasks
         self._store, self._engine, self._retry_failed = store, engine, retry_failed
         self._rows = read_recorded(recorded)
@@ -129,49 +84,68 @@ class HonestPredictor:
 
     def recall(self) -> None:
         """Take in the rounds before the searcher's step, as after a resume."""
-        for path in sorted(self._folder.glob("step-*.json")):
-            step = int(path.stem.removeprefix("step-"))
-            if step < self._searcher.steps:
-                self._take_in(self._read(step)[0])
+        for one in read_rounds(self._folder):
+            if one.step < self._searcher.steps:
+                self._take_in(self._requests(one))
 
     def hold(self) -> Round:
         """Train what the policy proposes now, hold it against what was expected, and take it in."""
         step = self._searcher.steps
-        if not self._file(step).exists():
-            self._write(step, *self._ask(self.learn().predictor))
-        requests, expected = self._read(step)
-        evaluations = self._take_in(requests)
-        earned = {row.task: reward(row, self._searcher.config.metric) for row in evaluations}
-        reached = [value for value in earned.values() if value is not None]
-        promised = [expected[task] for task, value in earned.items() if value is not None]
-        inside = [
-            one.low <= value <= one.high for one, value in zip(promised, reached, strict=True)
-        ]
-        failed = len(evaluations) - len(reached)
-        return Round(step, tuple(one.mean for one in promised), tuple(reached), sum(inside), failed)
+        path = round_file(self._folder, step)
+        if path.exists():
+            asked = read_round(path)
+        else:
+            asked = self._ask()
+            path.parent.mkdir(exist_ok=True)
+            write_json_atomic(path, list(asked.entries))
+        metric = self._searcher.config.metric
+        earned = {row.task: reward(row, metric) for row in self._take_in(self._requests(asked))}
+        entries = [{**entry, "reached": earned[entry["task"]]} for entry in asked.entries]
+        write_json_atomic(path, entries)
+        return Round(step, tuple(entries))
 
-    def _ask(self, predictor: Predictor) -> tuple[list[Request], dict[str, Expected]]:
+    def _ask(self) -> Round:
         """Choose for each task the most probable architecture that is not recorded for it."""
         searcher, names = self._searcher, list(self._tasks)
         known = {(row.task, row.architecture.key) for row in self._rows}
         vectors = np.stack([searcher.vectors[name] for name in names])
         beams = searcher.policy.most_probable(torch.from_numpy(vectors), DEPTH, DEPTH)
-        requests = []
+        chosen: dict[str, Architecture] = {}
         for name, (tokens, _) in zip(names, beams, strict=True):
             ranked = (searcher.space.architecture(row) for row in tokens.tolist())
             new = next((one for one in ranked if (name, one.key) not in known), None)
             if new is not None:
-                requests.append(Request(name, new, searcher.seed, searcher.fidelity))
-        if not requests:
-            return [], {}
-        asked = np.stack([searcher.vectors[request.task] for request in requests])
-        found = predictor.predict(
-            asked, np.array([request.architecture.tokens for request in requests])
+                chosen[name] = new
+        if not chosen:
+            return Round(searcher.steps, ())
+        found = self.learn().predictor.predict(
+            np.stack([searcher.vectors[name] for name in chosen]),
+            np.array([one.tokens for one in chosen.values()]),
         )
-        pairs = zip(found.mean, found.deviation, strict=True)
-        return requests, {
-            request.task: Expected.of(*pair) for request, pair in zip(requests, pairs, strict=True)
-        }
+        entries = [
+            {
+                "task": name,
+                "tokens": list(one.tokens),
+                "summary": one.summary(),
+                "expected": vars(Expected.of(mean, deviation)),
+            }
+            for (name, one), mean, deviation in zip(
+                chosen.items(), found.mean, found.deviation, strict=True
+            )
+        ]
+        return Round(searcher.steps, tuple(entries))
+
+    def _requests(self, asked: Round) -> list[Request]:
+        searcher = self._searcher
+        return [
+            Request(
+                entry["task"],
+                searcher.space.architecture(entry["tokens"]),
+                searcher.seed,
+                searcher.fidelity,
+            )
+            for entry in asked.entries
+        ]
 
     def _take_in(self, requests: list[Request]) -> list[Evaluation]:
         """Give what the requests came to, trained where the store does not know it, and learn from it."""
@@ -191,33 +165,3 @@ class HonestPredictor:
     def _remembered(self, requests: list[Request]) -> list[Evaluation]:
         found = [self._store.get(one.key(self._tasks[one.task].hash)) for one in requests]
         return [one for one in found if one and not (one.state == "failed" and self._retry_failed)]
-
-    def _file(self, step: int) -> Path:
-        return self._folder / f"step-{step:06d}.json"
-
-    def _write(self, step: int, requests: list[Request], expected: Mapping[str, Expected]) -> None:
-        self._folder.mkdir(exist_ok=True)
-        entries = [
-            {
-                "task": request.task,
-                "tokens": list(request.architecture.tokens),
-                "summary": request.architecture.summary(),
-                "expected": vars(expected[request.task]),
-            }
-            for request in requests
-        ]
-        write_json_atomic(self._file(step), entries)
-
-    def _read(self, step: int) -> tuple[list[Request], dict[str, Expected]]:
-        searcher = self._searcher
-        entries = read_json(self._file(step), "file of a round")
-        requests = [
-            Request(
-                entry["task"],
-                searcher.space.architecture(entry["tokens"]),
-                searcher.seed,
-                searcher.fidelity,
-            )
-            for entry in entries
-        ]
-        return requests, {entry["task"]: Expected(**entry["expected"]) for entry in entries}

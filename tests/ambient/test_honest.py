@@ -13,7 +13,9 @@ from tiny_children import TINY, architectures
 
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Request, Store
+from ambient.report import write_report
 from ambient.search.joint import JointConfig
+from ambient.search.rounds import Round, read_rounds, round_file
 
 KNOWN = 8  # of the twelve architectures; what they are said to earn is far from what tiny children reach
 
@@ -103,3 +105,46 @@ def test_it_goes_on_with_the_same_rounds(tmp_path: Path, recorded: Path, killed_
 def test_what_makes_no_sense_is_refused(settings: dict[str, object], said: str) -> None:
     with pytest.raises(RunError, match=said):
         JointConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_the_rounds_say_what_was_reached_and_stand_in_the_report(
+    tmp_path: Path, recorded: Path
+) -> None:
+    train(tmp_path / "run", recorded, steps=5)
+    first, second = read_rounds(tmp_path / "run")
+    assert (first.step, second.step, first.failed, len(first.trained)) == (2, 4, 0, 3)
+    assert first.expected < 0.3 < first.reached, "the records promised far less"
+    assert first.covered == 0
+    assert second.expected > first.expected, "it learned"
+    page = write_report(tmp_path / "run").read_text()
+    row = page[page.index("Rounds of real children") :]
+    assert f"{first.reached:.3f}" in row
+    assert "0 of 3" in row
+
+
+def test_a_round_that_is_no_round_is_refused_by_name(tmp_path: Path) -> None:
+    path = round_file(tmp_path, 4)
+    path.parent.mkdir()
+    for text in (
+        '[{"task": "one"}]',
+        "{}4",
+        '[{"task": 1, "tokens": [], "summary": "", "expected": {}}]',
+    ):
+        path.write_text(text)
+        with pytest.raises(RunError, match=r"step-000004\.json"):
+            read_rounds(tmp_path)
+
+
+def test_a_failed_proposal_is_counted_and_expected_of_nobody() -> None:
+    entry = {
+        "task": "one",
+        "tokens": [],
+        "summary": "",
+        "expected": {"mean": 0.5, "low": 0, "high": 1},
+    }
+    held = Round(7, ({**entry, "reached": None}, {**entry, "task": "two", "reached": 0.75}, entry))
+    assert (held.failed, held.covered, held.expected, held.reached) == (1, 1, 0.5, 0.75)
+    assert str(held).startswith(
+        "step 7: trained 3 proposals, of which 1 failed; expected 0.500, reached 0.750"
+    )
+    assert Round(7, ({**entry, "reached": None},)).to_dict() == {"real/failed": 1}
