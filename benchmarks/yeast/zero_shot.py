@@ -4,9 +4,9 @@
 
 learns controllers from the evaluations of the 36 training tasks in table.tsv.gz alone (`table.py` makes it), lets each
 propose one architecture for each held-out task from its descriptors, trains what was proposed (`--full`: the first
-controller's proposals at `full` once more, beside 5-mer regression), and measures. Before that, one controller asks: in
-three rounds what it proposes for each training task is trained and joins the table (`ambient train --real-every`), so
-that the predictor knows what it is like where a policy goes. Controllers and proposals are kept in zero-shot/SPACE,
+controller's proposals at `full` once more, beside 5-mer regression), and measures. Before that, one controller asks: what it
+proposes for each training task is trained and joins the table (a round of `ambient train --real-every`), so that the
+predictor knows what it is like where a policy goes. Controllers and proposals are kept in zero-shot/SPACE,
 evaluations in table.tsv.gz: what is there is not made again. `--recorded` trains nothing, neither controllers nor
 children, and writes results.json and results.md in zero-shot/SPACE anew.
 
@@ -23,7 +23,10 @@ Ways to choose:
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -52,9 +55,10 @@ from ambient.zero_shot import draw_random
 from descriptors import Descriptors
 
 RANDOM = {"ambient-plus": 40, "ambient-10": 20}  # architectures of the table that all tasks have
+LEAST_RANDOM = 10
 SEEDS = 5  # trainings of a controller
 STEPS = 200
-ASKING_STEPS, REAL_EVERY = 400, 100  # of the controller that asks: three rounds
+ASKING_STEPS, REAL_EVERY = 200, 100  # of the controller that asks: one round
 CONFIG = AmbientConfig(tasks_per_step=12)
 SHUFFLED = replace(CONFIG, shuffle_descriptors=True)
 CHILD_SEEDS = (0, 1)  # the scores of a proposal are means over these
@@ -107,21 +111,11 @@ def propose(
         for way in ("controller", "shuffled descriptors", "no descriptors")
     }
 
-    def learn(name: str, config: AmbientConfig, seed: int) -> Controller:
-        run = CACHE / "zero-shot" / f"{space.name}-{name}-{seed}"
-        if not (run / "controller").exists():
-            run.parent.mkdir(exist_ok=True)
-            joint = JointConfig(
-                steps=STEPS, seed=seed, controller=config, engine=EngineChoice(f"predictor:{TABLE}")
-            )
-            resume = (run / "config.yaml").exists()
-            train_jointly(run, corpus, space, tasks, described, joint, resume)
-        return Controller.load(run)
-
     ask(corpus, space, tasks, described, store)
+    learn_all(space, folder)
     for seed in range(SEEDS):
-        controller = learn("controller", CONFIG, seed)
-        shuffled = learn("shuffled", SHUFFLED, seed)
+        controller = Controller.load(run_of(space, "controller", seed))
+        shuffled = Controller.load(run_of(space, "shuffled", seed))
         if seed == 0:
             controller.save(folder / "controller")
         for name in held_out:
@@ -170,6 +164,46 @@ def ask(
     export_tsv(store, TABLE)
 
 
+def run_of(space: SearchSpace, name: str, seed: int) -> Path:
+    """Name the folder of a training."""
+    return CACHE / "zero-shot" / f"{space.name}-{name}-{seed}"
+
+
+def learn_all(space: SearchSpace, folder: Path) -> None:
+    """Learn the controllers that are not there, one on each core; keep what each took."""
+    wanted = [(name, seed) for seed in range(SEEDS) for name in ("controller", "shuffled")]
+    missing = [one for one in wanted if not (run_of(space, *one) / "controller").exists()]
+    path = folder / "learning.json"
+    took = read_json(path, "file of durations") if path.exists() else {}
+    with (
+        progress("controllers", len(missing)) as advance,
+        ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool,
+    ):
+        running = {pool.submit(learn, space, *one): one for one in missing}
+        for done in as_completed(running):
+            name, seed = running[done]
+            took[f"{name} {seed}"] = done.result()
+            write_json_atomic(path, dict(sorted(took.items())))
+            advance(f"{name} {seed}")
+
+
+def learn(space: SearchSpace, name: str, seed: int) -> float:
+    """Learn a controller from the records alone; give the seconds that it took, without preparing the data."""
+    corpus = read_corpus(HERE / "corpus.yaml")
+    tasks = prepare_corpus(corpus, CACHE / "tasks")
+    described = describe_corpus(corpus, cache=CACHE / "descriptors")
+    joint = JointConfig(
+        steps=STEPS,
+        seed=seed,
+        controller=SHUFFLED if name == "shuffled" else CONFIG,
+        engine=EngineChoice(f"predictor:{TABLE}"),
+    )
+    run = run_of(space, name, seed)
+    started = time.monotonic()
+    train_jointly(run, corpus, space, tasks, described, joint, (run / "config.yaml").exists())
+    return time.monotonic() - started
+
+
 def choose_recorded(
     corpus: Corpus,
     space: SearchSpace,
@@ -206,21 +240,19 @@ def random_architectures(space: SearchSpace) -> list[Architecture]:
 def scores(
     store: Store, space: SearchSpace, tasks: Sequence[str], metric: str = "validation_auroc"
 ) -> dict[str, dict[str, float]]:
-    """Give for each random architecture what it reached on each task, from seed 0."""
+    """Give for each random architecture that all these tasks have what it reached on each, from seed 0."""
     keys = {one.key for one in random_architectures(space)}
     found: dict[str, dict[str, float]] = {}
     for row in store.rows(list(tasks), space.name, SEARCH.hash, "done"):
         if row.seed == 0 and row.architecture.key in keys:
             found.setdefault(row.architecture.key, {})[row.task] = row.metrics[metric]
-    missing = sum(len(tasks) - len(of) for of in found.values()) + len(tasks) * (
-        len(keys) - len(found)
-    )
-    if missing:
+    whole = {key: of for key, of in found.items() if len(of) == len(tasks)}
+    if len(whole) < LEAST_RANDOM:
         raise SystemExit(
-            f"table.tsv.gz: {missing} of {len(keys) * len(tasks)} evaluations are missing in {space.name}; "
-            "go on with table.py"
+            f"table.tsv.gz: all {len(tasks)} tasks have {len(whole)} random architectures of {space.name}, at least "
+            f"{LEAST_RANDOM} are needed; go on with table.py"
         )
-    return found
+    return whole
 
 
 def evaluate(
@@ -233,10 +265,10 @@ def evaluate(
     """Train what was proposed; write all that is known."""
     asked = {
         Request(name, Architecture.from_dict(entry["architecture"]), seed, SEARCH): None
+        for seed in CHILD_SEEDS
         for by_task in proposals.values()
         for name, entries in by_task.items()
         for entry in entries
-        for seed in CHILD_SEEDS
     }
     if full:
         for name, entries in proposals["controller"].items():

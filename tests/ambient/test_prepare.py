@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from window_tables import as_table, equal
 
 from ambient.data import (
     ORIGINS,
@@ -22,8 +21,6 @@ from ambient.data import (
     prepare_corpus,
     prepare_task,
     read_corpus,
-    simulate_corpus,
-    task_from_peaks,
 )
 from ambient.errors import InputError
 from descriptors.genome import Genome
@@ -32,29 +29,13 @@ from descriptors.peaks import overlaps, read_intervals, read_labelled_windows, r
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepare") / "corpus"
-    return simulate_corpus(folder, tasks=4, genome_bp=100_000, seed=3).parent
-
-
-@pytest.fixture
-def folder(pristine: Path, tmp_path: Path) -> Path:
-    """Give a copy of a simulated corpus that a test may change."""
-    return Path(shutil.copytree(pristine, tmp_path / "corpus"))
-
-
 def corpus_with(
-    folder: Path, extra: str = "", change: Callable[[str], str] | None = None
+    corpus_folder: Path, extra: str = "", change: Callable[[str], str] | None = None
 ) -> Corpus:
-    path = folder / "corpus.yaml"
+    path = corpus_folder / "corpus.yaml"
     text = path.read_text() + extra
     path.write_text(change(text) if change else text)
     return read_corpus(path)
-
-
-def equal(first: TaskData, second: TaskData) -> bool:
-    return first.hash == second.hash and np.array_equal(first.centre, second.centre)
 
 
 def rows_of(task: TaskData, split: str) -> set[tuple[str, int, float]]:
@@ -66,13 +47,6 @@ def rows_of(task: TaskData, split: str) -> set[tuple[str, int, float]]:
             task.labels[rows, 0].tolist(),
             strict=True,
         )
-    )
-
-
-def as_table(task: TaskData, rows: np.ndarray) -> pd.DataFrame:
-    start = task.centre[rows] - task.window_bp // 2
-    return pd.DataFrame(
-        {"chromosome": task.chromosome[rows], "start": start, "end": start + task.window_bp}
     )
 
 
@@ -105,9 +79,9 @@ def check_task(corpus: Corpus, task: TaskData, genome: Genome) -> None:
         assert {0.0, 1.0} == set(task.labels[task.subset(split), 0].tolist())
 
 
-def test_every_task_of_a_corpus_keeps_its_promises(folder: Path) -> None:
-    (folder / "exclude.bed").write_text("chr1\t1000\t1500\nchr5\t2000\t2400\n")
-    corpus = corpus_with(folder, "exclude: exclude.bed\nskip_chromosomes: [chr9]\n")
+def test_every_task_of_a_corpus_keeps_its_promises(corpus_folder: Path) -> None:
+    (corpus_folder / "exclude.bed").write_text("chr1\t1000\t1500\nchr5\t2000\t2400\n")
+    corpus = corpus_with(corpus_folder, "exclude: exclude.bed\nskip_chromosomes: [chr9]\n")
     genome = open_genome(corpus)
     tasks = prepare_corpus(corpus)
     assert list(tasks) == [spec.name for spec in corpus.tasks]
@@ -117,16 +91,16 @@ def test_every_task_of_a_corpus_keeps_its_promises(folder: Path) -> None:
         assert kinds == {"positive", "gc_matched", "other_tasks"}
 
 
-def test_one_task_alone_equals_the_same_task_among_others(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_one_task_alone_equals_the_same_task_among_others(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     together = prepare_corpus(corpus)
     for spec in corpus.tasks:
         assert equal(prepare_task(corpus, spec), together[spec.name])
     assert list(prepare_corpus(corpus, names=["Long1"])) == ["Long1"]
 
 
-def test_negatives_of_other_tasks_are_peaks_of_training_tasks_only(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_negatives_of_other_tasks_are_peaks_of_training_tasks_only(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     held_out = {spec.name for spec in corpus.held_out_tasks}
     assert held_out
     genome = open_genome(corpus)
@@ -145,8 +119,8 @@ def test_negatives_of_other_tasks_are_peaks_of_training_tasks_only(folder: Path)
         assert set(zip(task.chromosome[rows], task.centre[rows], strict=True)) <= allowed
 
 
-def test_the_peaks_of_a_held_out_task_touch_no_other_task(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_the_peaks_of_a_held_out_task_touch_no_other_task(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     before = prepare_corpus(corpus)
     held_out = corpus.held_out_tasks[0]
     lines = held_out.peaks.read_text().splitlines(keepends=True)
@@ -156,10 +130,10 @@ def test_the_peaks_of_a_held_out_task_touch_no_other_task(folder: Path) -> None:
         assert equal(before[spec.name], after[spec.name]) == (spec.name != held_out.name)
 
 
-def test_nothing_on_test_chromosomes_reaches_the_training_windows(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_nothing_on_test_chromosomes_reaches_the_training_windows(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     before = prepare_corpus(corpus)
-    genome = folder / "genome.fa"
+    genome = corpus_folder / "genome.fa"
     records = genome.read_text().split(">")
     swap = str.maketrans("ACGT", "CAGG")
     for number, record in enumerate(records):
@@ -185,8 +159,8 @@ def test_nothing_on_test_chromosomes_reaches_the_training_windows(folder: Path) 
         assert rows_of(task, "test") != rows_of(before[name], "test")
 
 
-def test_a_task_is_no_other_task_of_itself(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_a_task_is_no_other_task_of_itself(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     alone = dataclasses.replace(corpus, tasks=(corpus.tasks[0], *corpus.held_out_tasks))
     tasks = prepare_corpus(alone)
     kinds = {
@@ -199,8 +173,8 @@ def test_a_task_is_no_other_task_of_itself(folder: Path) -> None:
         prepare_corpus(dataclasses.replace(alone, negatives=asked))
 
 
-def test_another_seed_gives_other_negatives_and_the_same_positives(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_another_seed_gives_other_negatives_and_the_same_positives(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     spec = corpus.tasks[0]
     first = prepare_task(corpus, spec)
     other = prepare_task(dataclasses.replace(corpus, seed=9), spec)
@@ -209,8 +183,10 @@ def test_another_seed_gives_other_negatives_and_the_same_positives(folder: Path)
     assert not equal(first, other)
 
 
-def test_what_was_made_before_is_read_and_not_made_again(folder: Path, tmp_path: Path) -> None:
-    corpus = corpus_with(folder)
+def test_what_was_made_before_is_read_and_not_made_again(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    corpus = corpus_with(corpus_folder)
     cache = tmp_path / "deep" / "cache"
     made = prepare_corpus(corpus, cache)
     stamps = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
@@ -220,8 +196,8 @@ def test_what_was_made_before_is_read_and_not_made_again(folder: Path, tmp_path:
     assert all(equal(made[name], again[name]) for name in made)
 
 
-def test_a_damaged_cached_task_is_made_anew(folder: Path, tmp_path: Path) -> None:
-    corpus = corpus_with(folder)
+def test_a_damaged_cached_task_is_made_anew(corpus_folder: Path, tmp_path: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     made = prepare_corpus(corpus, tmp_path)
     path = next(tmp_path.glob("Long1-*.npz"))
     path.write_bytes(path.read_bytes()[:2000])
@@ -241,9 +217,9 @@ def test_a_damaged_cached_task_is_made_anew(folder: Path, tmp_path: Path) -> Non
     ],
 )
 def test_a_cached_task_is_not_taken_for_one_of_other_settings(
-    folder: Path, tmp_path: Path, changes: dict[str, object]
+    corpus_folder: Path, tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    corpus = corpus_with(folder)
+    corpus = corpus_with(corpus_folder)
     prepare_corpus(corpus, tmp_path / "cache")
     changed = dataclasses.replace(corpus, **changes)  # type: ignore[arg-type]
     cached = prepare_corpus(changed, tmp_path / "cache")
@@ -252,9 +228,9 @@ def test_a_cached_task_is_not_taken_for_one_of_other_settings(
 
 
 def test_changed_peaks_of_one_task_change_those_that_borrow_from_it(
-    folder: Path, tmp_path: Path
+    corpus_folder: Path, tmp_path: Path
 ) -> None:
-    corpus = corpus_with(folder)
+    corpus = corpus_with(corpus_folder)
     prepare_corpus(corpus, tmp_path)
     peaks = corpus.training_tasks[0].peaks
     peaks.write_text("".join(peaks.read_text().splitlines(keepends=True)[::2]))
@@ -262,9 +238,11 @@ def test_changed_peaks_of_one_task_change_those_that_borrow_from_it(
     assert all(equal(cached[name], fresh[name]) for name in fresh)
 
 
-def test_labelled_windows_are_the_only_negatives_of_a_task_that_names_them(folder: Path) -> None:
-    genome = Genome.open(folder / "genome.fa")
-    peaks = read_peaks(folder / "peaks" / "Histone1.bed", genome).table
+def test_labelled_windows_are_the_only_negatives_of_a_task_that_names_them(
+    corpus_folder: Path,
+) -> None:
+    genome = Genome.open(corpus_folder / "genome.fa")
+    peaks = read_peaks(corpus_folder / "peaks" / "Histone1.bed", genome).table
     on_peak = peaks.iloc[0]
     lines = [f"{on_peak.chromosome}\t{on_peak.start}\t{on_peak.end}\tx\t0\n"]
     lines += [
@@ -272,16 +250,16 @@ def test_labelled_windows_are_the_only_negatives_of_a_task_that_names_them(folde
         for number in range(1, 11)
         for start in range(450, 9000, 410)
     ]
-    (folder / "labelled.bed").write_text("".join(lines))
+    (corpus_folder / "labelled.bed").write_text("".join(lines))
     corpus = corpus_with(
-        folder,
+        corpus_folder,
         change=lambda text: text.replace(
             "factor: Histone1", "factor: Histone1, negatives: labelled.bed"
         ),
     )
     task = prepare_task(corpus, corpus.task("Histone1"))
     check_task(corpus, task, genome)
-    table = read_labelled_windows(folder / "labelled.bed", genome)
+    table = read_labelled_windows(corpus_folder / "labelled.bed", genome)
     zeros = table[table["label"] == 0]
     allowed = set(zip(zeros["chromosome"], (zeros["start"] + zeros["end"]) // 2, strict=True))
     negative = task.labels[:, 0] == 0
@@ -291,8 +269,8 @@ def test_labelled_windows_are_the_only_negatives_of_a_task_that_names_them(folde
     assert task.left_out["labelled negatives: overlaps a positive"] >= 1
 
 
-def test_a_peak_whose_window_does_not_fit_is_counted(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_a_peak_whose_window_does_not_fit_is_counted(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     spec = corpus.task("Short1")
     with spec.peaks.open("a") as stream:
         stream.write("chr1\t0\t20\tedge\t5\t.\t1\t-1\t-1\t4\n")
@@ -302,25 +280,27 @@ def test_a_peak_whose_window_does_not_fit_is_counted(folder: Path) -> None:
     assert (wide == 4).any()
 
 
-def test_a_split_that_the_genome_does_not_have_is_refused(folder: Path) -> None:
-    corpus = corpus_with(folder, change=lambda text: text.replace("chr8", "chr88"))
+def test_a_split_that_the_genome_does_not_have_is_refused(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder, change=lambda text: text.replace("chr8", "chr88"))
     with pytest.raises(InputError, match=r'split: validation names "chr88".*did you mean "chr8"'):
         prepare_corpus(corpus)
-    corpus = corpus_with(folder, "skip_chromosomes: [chrM]\n", lambda t: t.replace("chr88", "chr8"))
+    corpus = corpus_with(
+        corpus_folder, "skip_chromosomes: [chrM]\n", lambda t: t.replace("chr88", "chr8")
+    )
     with pytest.raises(InputError, match='skip_chromosomes names "chrM"'):
         prepare_corpus(corpus)
 
 
-def test_a_split_that_leaves_nothing_to_train_on_is_refused(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_a_split_that_leaves_nothing_to_train_on_is_refused(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     everything = tuple(f"chr{number}" for number in range(1, 11))
     corpus = dataclasses.replace(corpus, split=Split(everything[:5], everything[5:]))
     with pytest.raises(InputError, match="leaves no chromosome"):
         prepare_corpus(corpus)
 
 
-def test_a_task_without_positives_in_a_split_is_refused(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_a_task_without_positives_in_a_split_is_refused(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     spec = corpus.task("Short1")
     lines = spec.peaks.read_text().splitlines(keepends=True)
     spec.peaks.write_text(
@@ -330,8 +310,8 @@ def test_a_task_without_positives_in_a_split_is_refused(folder: Path) -> None:
         prepare_corpus(corpus)
 
 
-def test_other_spellings_of_chromosomes_can_be_renamed(folder: Path) -> None:
-    corpus = corpus_with(folder)
+def test_other_spellings_of_chromosomes_can_be_renamed(corpus_folder: Path) -> None:
+    corpus = corpus_with(corpus_folder)
     before = prepare_corpus(corpus)
     for spec in corpus.tasks:
         spec.peaks.write_text(spec.peaks.read_text().replace("chr", ""))
@@ -341,67 +321,9 @@ def test_other_spellings_of_chromosomes_can_be_renamed(folder: Path) -> None:
     assert all(equal(before[name], after[name]) for name in before)
 
 
-def test_a_cache_that_is_a_file_is_refused(folder: Path) -> None:
+def test_a_cache_that_is_a_file_is_refused(corpus_folder: Path) -> None:
     with pytest.raises(InputError, match="a file stands where a folder was needed"):
-        prepare_corpus(corpus_with(folder), folder / "genome.fa")
-
-
-def test_one_peak_file_makes_a_task_with_a_split_of_its_own(folder: Path) -> None:
-    task = task_from_peaks(
-        folder / "peaks" / "Short1.narrowPeak", folder / "genome.fa", category="tf", window_bp=200
-    )
-    assert task.name == "Short1"
-    assert {ORIGINS[number] for number in np.unique(task.origin)} == {"positive", "gc_matched"}
-    parts = [set(task.chromosome[task.subset(split)]) for split in SPLITS]
-    assert all(parts)
-    assert sum(len(part) for part in parts) == len(set.union(*parts))
-    share = (task.labels[task.subset("test"), 0] == 1).sum() / (task.labels == 1).sum()
-    assert 0.08 < share < 0.25
-    assert task.stored_bp == 264
-    again = task_from_peaks(
-        folder / "peaks" / "Short1.narrowPeak", folder / "genome.fa", category="tf", window_bp=200
-    )
-    assert equal(task, again)
-
-
-def test_one_peak_file_obeys_a_given_split_and_exclusion(folder: Path) -> None:
-    (folder / "exclude.bed").write_text("chr1\t0\t9000\n")
-    split = Split(validation=("chr2",), test=("chr3",))
-    task = task_from_peaks(
-        folder / "peaks" / "Long1.narrowPeak",
-        folder / "genome.fa",
-        split=split,
-        exclude=folder / "exclude.bed",
-        chromosomes=["chr1", "chr2", "chr3", "chr4"],
-        window_bp=200,
-        widest_window_bp=500,
-    )
-    assert set(task.chromosome[task.subset("validation")]) == {"chr2"}
-    assert set(task.chromosome) <= {"chr1", "chr2", "chr3", "chr4"}
-    assert not overlaps(
-        as_table(task, np.arange(len(task.labels))),
-        pd.DataFrame({"chromosome": ["chr1"], "start": [0], "end": [8900]}),
-    ).any()
-    assert task.stored_bp == 564
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"category": "histon"}, 'did you mean "histone"'),
-        ({"chromosomes": ["chr1", "chr2"]}, "peaks lie on 2 chromosome"),
-        ({"split": Split(("chr2",), ("chrX",))}, 'the split names "chrX"'),
-        ({"negatives": NegativesConfig(2.0, {"other_tasks": 1})}, "no other training task"),
-        ({"window_bp": 0}, "a window of at least 10 bp"),
-        ({"window_bp": 20_000}, "none of the 0 positives"),
-    ],
-)
-def test_a_wrong_wish_for_one_task_is_refused(
-    folder: Path, arguments: dict[str, object], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        task_from_peaks(folder / "peaks" / "Short1.narrowPeak", folder / "genome.fa", **arguments)
-        # type: ignore[arg-type]
+        prepare_corpus(corpus_with(corpus_folder), corpus_folder / "genome.fa")
 
 
 def test_the_yeast_corpus_is_prepared_and_keeps_its_promises(yeast: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from ambient.data import (
     prepare_corpus,
     prepare_task,
     read_corpus,
-    simulate_corpus,
 )
 from ambient.data.describe import describe_corpus
 from ambient.data.intervals import bases_covered, merge
@@ -27,24 +25,12 @@ from ambient.evaluate.spill import load_spilled_task, spill_task
 from descriptors.peaks import read_intervals, read_peaks
 
 
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiles") / "corpus"
-    return simulate_corpus(folder, tasks=4, genome_bp=100_000, seed=3).parent
-
-
-@pytest.fixture
-def folder(pristine: Path, tmp_path: Path) -> Path:
-    """Give a copy of a simulated corpus that a test may change."""
-    return Path(shutil.copytree(pristine, tmp_path / "corpus"))
-
-
-def all_labels(folder: Path, tiles: dict[str, Any] | None = None, **changes: Any) -> Corpus:
+def all_labels(corpus_folder: Path, tiles: dict[str, Any] | None = None, **changes: Any) -> Corpus:
     """Make the simulated data sets the labels of one task, `all`; changes are those of the corpus."""
-    value = yaml.safe_load((folder / "corpus.yaml").read_text())
+    value = yaml.safe_load((corpus_folder / "corpus.yaml").read_text())
     labels = [{k: v for k, v in one.items() if k != "held_out"} for one in value["tasks"]]
     task = {"name": "all", "labels": labels, "tiles": {"least_positives": 1, **(tiles or {})}}
-    path = folder / "labels.yaml"
+    path = corpus_folder / "labels.yaml"
     path.write_text(yaml.safe_dump({**value, "tasks": [task], **changes}))
     return read_corpus(path)
 
@@ -90,15 +76,15 @@ def plainly(corpus: Corpus) -> dict[tuple[str, int], list[float]]:
     "tiles", [{}, {"stride_bp": 70}, {"bin_bp": 80}, {"bin_bp": 61, "stride_bp": 200}]
 )
 def test_every_tile_has_the_labels_that_a_plain_loop_gives_it(
-    folder: Path, tiles: dict[str, int]
+    corpus_folder: Path, tiles: dict[str, int]
 ) -> None:
     regions = [f"chr{n}\t{at}\t{at + 2}\n" for n in (1, 5) for at in range(700, 9500, 700)]
-    (folder / "exclude.bed").write_text("".join(regions))
-    fasta = (folder / "genome.fa").read_text().split("\n")
+    (corpus_folder / "exclude.bed").write_text("".join(regions))
+    fasta = (corpus_folder / "genome.fa").read_text().split("\n")
     fasta[fasta.index(">chr2") + 20] = "N" * 80
-    (folder / "genome.fa").write_text("\n".join(fasta))
+    (corpus_folder / "genome.fa").write_text("\n".join(fasta))
     corpus = all_labels(
-        folder, {"unlabelled_per_labelled": 1000, **tiles}, exclude="exclude.bed", seed=1
+        corpus_folder, {"unlabelled_per_labelled": 1000, **tiles}, exclude="exclude.bed", seed=1
     )
     task, expected = make(corpus), plainly(corpus)
     places = list(zip(task.chromosome.tolist(), task.centre.tolist(), strict=True))
@@ -119,8 +105,8 @@ def test_every_tile_has_the_labels_that_a_plain_loop_gives_it(
     )
 
 
-def test_a_window_lies_in_the_split_of_its_chromosome(folder: Path) -> None:
-    corpus = all_labels(folder, {"stride_bp": 50}, skip_chromosomes=["chr7", "*1"])
+def test_a_window_lies_in_the_split_of_its_chromosome(corpus_folder: Path) -> None:
+    corpus = all_labels(corpus_folder, {"stride_bp": 50}, skip_chromosomes=["chr7", "*1"])
     task = make(corpus)
     np.testing.assert_array_equal(
         task.split, [corpus.split.number(name) for name in task.chromosome]
@@ -129,10 +115,10 @@ def test_a_window_lies_in_the_split_of_its_chromosome(folder: Path) -> None:
 
 
 def test_windows_without_a_label_are_kept_in_the_stated_ratio_and_the_rest_is_counted(
-    folder: Path,
+    corpus_folder: Path,
 ) -> None:
-    whole = make(all_labels(folder, {"unlabelled_per_labelled": 1000}))
-    task = make(all_labels(folder, {"unlabelled_per_labelled": 0.5}))
+    whole = make(all_labels(corpus_folder, {"unlabelled_per_labelled": 1000}))
+    task = make(all_labels(corpus_folder, {"unlabelled_per_labelled": 0.5}))
     for number, split in enumerate(SPLITS):
         labelled = (task.labels[task.split == number] > 0.5).any(axis=1)
         assert (~labelled).sum() == round(0.5 * labelled.sum()) > 0
@@ -147,30 +133,30 @@ def test_windows_without_a_label_are_kept_in_the_stated_ratio_and_the_rest_is_co
     )
 
 
-def test_the_same_seed_draws_the_same_windows_and_another_seed_others(folder: Path) -> None:
+def test_the_same_seed_draws_the_same_windows_and_another_seed_others(corpus_folder: Path) -> None:
     few = {"unlabelled_per_labelled": 0.3}
-    first, second = make(all_labels(folder, few)), make(all_labels(folder, few))
-    other = make(all_labels(folder, few, seed=9))
+    first, second = make(all_labels(corpus_folder, few)), make(all_labels(corpus_folder, few))
+    other = make(all_labels(corpus_folder, few, seed=9))
     assert first.hash == second.hash != other.hash
     assert len(first.codes) == len(other.codes)
 
 
-def test_peaks_on_test_chromosomes_change_no_window_of_another_split(folder: Path) -> None:
-    before = make(all_labels(folder))
-    test = set(all_labels(folder).split.test)
-    for path in (folder / "peaks").iterdir():
+def test_peaks_on_test_chromosomes_change_no_window_of_another_split(corpus_folder: Path) -> None:
+    before = make(all_labels(corpus_folder))
+    test = set(all_labels(corpus_folder).split.test)
+    for path in (corpus_folder / "peaks").iterdir():
         lines = path.read_text().splitlines(keepends=True)
         here = [line for line in lines if line.split("\t")[0] in test]
         path.write_text("".join(line for line in lines if line not in here[::2]))
-    after = make(all_labels(folder))
+    after = make(all_labels(corpus_folder))
     assert after.hash != before.hash
     for field in ("codes", "labels", "origin", "centre"):
         kept = [getattr(task, field)[task.split != 2] for task in (before, after)]
         np.testing.assert_array_equal(*kept)
 
 
-def test_where_a_data_set_was_not_asked_its_label_is_unknown(folder: Path) -> None:
-    corpus = all_labels(folder, {"unlabelled_per_labelled": 1000})
+def test_where_a_data_set_was_not_asked_its_label_is_unknown(corpus_folder: Path) -> None:
+    corpus = all_labels(corpus_folder, {"unlabelled_per_labelled": 1000})
     whole = make(corpus)
     silent = np.flatnonzero(whole.labels[:, 2] == 0)
     zeros = silent[::3].tolist()
@@ -178,12 +164,12 @@ def test_where_a_data_set_was_not_asked_its_label_is_unknown(folder: Path) -> No
     rows = [(whole.chromosome[n], whole.centre[n] - half, whole.centre[n] + half) for n in zeros]
     rows[0] = (rows[0][0], rows[0][1], rows[0][1] + half - 1)  # less than half of its window
     text = "".join(f"{c}\t{start}\t{end}\tx\t0\n" for c, start, end in rows)
-    (folder / "zeros.bed").write_text(text + "chr1\t5000\t5200\tx\t1\n")
-    labels = yaml.safe_load((folder / "labels.yaml").read_text())["tasks"][0]["labels"]
+    (corpus_folder / "zeros.bed").write_text(text + "chr1\t5000\t5200\tx\t1\n")
+    labels = yaml.safe_load((corpus_folder / "labels.yaml").read_text())["tasks"][0]["labels"]
     labels[2]["negatives"] = "zeros.bed"
     tiles = {"least_positives": 1, "unlabelled_per_labelled": 1000}
     task = make(
-        all_labels(folder, tasks=[{"name": "all", "labels": labels, "tiles": tiles}], seed=1)
+        all_labels(corpus_folder, tasks=[{"name": "all", "labels": labels, "tiles": tiles}], seed=1)
     )
     np.testing.assert_array_equal(task.labels[:, [0, 1, 3]], whole.labels[:, [0, 1, 3]])
     covered = read_peaks(corpus.tasks[0].labels[2].peaks, open_genome(corpus)).table
@@ -202,12 +188,12 @@ def test_where_a_data_set_was_not_asked_its_label_is_unknown(folder: Path) -> No
     np.testing.assert_array_equal(task.labels[:, 2], expected)
 
 
-def test_a_rare_label_is_left_out_by_name(folder: Path) -> None:
-    whole = make(all_labels(folder))
+def test_a_rare_label_is_left_out_by_name(corpus_folder: Path) -> None:
+    whole = make(all_labels(corpus_folder))
     counts = np.stack([(whole.labels[whole.split == s] > 0.5).sum(axis=0) for s in range(3)])
     fewest = counts.min(axis=0)
     limit = int(np.sort(fewest)[2])
-    task = make(all_labels(folder, {"least_positives": limit}))
+    task = make(all_labels(corpus_folder, {"least_positives": limit}))
     kept = [n for n, few in zip(whole.label_names, fewest, strict=True) if few >= limit]
     assert task.label_names == tuple(kept)
     assert 0 < len(kept) < 4
@@ -218,65 +204,73 @@ def test_a_rare_label_is_left_out_by_name(folder: Path) -> None:
     assert sorted(next(iter(names))) == sorted(reason)
     assert ((task.labels > 0.5).any(axis=1) == (task.origin == 0)).all()
     with pytest.raises(InputError, match="all: none of the 4 labels has 1000 windows of both"):
-        make(all_labels(folder, {"least_positives": 1000}))
+        make(all_labels(corpus_folder, {"least_positives": 1000}))
 
 
-def test_a_label_needs_known_zeros_in_every_split(folder: Path) -> None:
-    corpus = all_labels(folder)
+def test_a_label_needs_known_zeros_in_every_split(corpus_folder: Path) -> None:
+    corpus = all_labels(corpus_folder)
     training = [f"chr{n}" for n in range(1, 11) if corpus.split.number(f"chr{n}") == 0]
     zeros = [f"{name}\t{at}\t{at + 3000}\tx\t0\n" for name in training for at in (0, 5000)]
-    (folder / "zeros.bed").write_text("".join(zeros))
-    labels = yaml.safe_load((folder / "labels.yaml").read_text())["tasks"][0]["labels"]
+    (corpus_folder / "zeros.bed").write_text("".join(zeros))
+    labels = yaml.safe_load((corpus_folder / "labels.yaml").read_text())["tasks"][0]["labels"]
     labels[2]["negatives"] = "zeros.bed"
     tiles = {"least_positives": 1}
-    task = make(all_labels(folder, tasks=[{"name": "all", "labels": labels, "tiles": tiles}]))
+    task = make(
+        all_labels(corpus_folder, tasks=[{"name": "all", "labels": labels, "tiles": tiles}])
+    )
     assert task.label_names == ("Short1", "Histone1", "Accessibility1")
     # Where every window of a split touches an excluded region, none has a zero.
     blocked = [
         f"{name}\t{at}\t{at + 1}\n" for name in corpus.split.test for at in range(0, 10000, 200)
     ]
-    (folder / "exclude.bed").write_text("".join(blocked))
+    (corpus_folder / "exclude.bed").write_text("".join(blocked))
     with pytest.raises(InputError, match="none of the 4 labels has 1 windows of both classes"):
-        make(all_labels(folder, exclude="exclude.bed"))
+        make(all_labels(corpus_folder, exclude="exclude.bed"))
 
 
-def test_the_cache_knows_a_task_by_all_that_it_is_made_of(folder: Path, tmp_path: Path) -> None:
+def test_the_cache_knows_a_task_by_all_that_it_is_made_of(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
     cache = tmp_path / "cache"
 
     def cached(corpus: Corpus) -> TaskData:
         return prepare_corpus(corpus, cache)["all"]
 
-    first = cached(all_labels(folder))
-    again = cached(all_labels(folder))
+    first = cached(all_labels(corpus_folder))
+    again = cached(all_labels(corpus_folder))
     assert len(list(cache.iterdir())) == 1
     assert (again.hash, again.label_names) == (first.hash, first.label_names)
-    peaks = folder / "peaks" / "Long1.narrowPeak"
+    peaks = corpus_folder / "peaks" / "Long1.narrowPeak"
     peaks.write_text("".join(peaks.read_text().splitlines(keepends=True)[3:]))
-    assert cached(all_labels(folder)).hash != first.hash
-    text = (folder / "labels.yaml").read_text()
-    (folder / "labels.yaml").write_text(text.replace("category: histone", "category: other"))
-    assert "other" in cached(read_corpus(folder / "labels.yaml")).label_categories
-    cached(all_labels(folder, {"bin_bp": 100, "stride_bp": 200}))
+    assert cached(all_labels(corpus_folder)).hash != first.hash
+    text = (corpus_folder / "labels.yaml").read_text()
+    (corpus_folder / "labels.yaml").write_text(text.replace("category: histone", "category: other"))
+    assert "other" in cached(read_corpus(corpus_folder / "labels.yaml")).label_categories
+    cached(all_labels(corpus_folder, {"bin_bp": 100, "stride_bp": 200}))
     assert len(list(cache.iterdir())) == 4
     # What only tasks of one data set depend on makes no other task.
-    cached(all_labels(folder, {"bin_bp": 100, "stride_bp": 200}, negatives={"per_positive": 7}))
+    cached(
+        all_labels(corpus_folder, {"bin_bp": 100, "stride_bp": 200}, negatives={"per_positive": 7})
+    )
     assert len(list(cache.iterdir())) == 4
 
 
-def test_workers_get_the_whole_task(folder: Path, tmp_path: Path) -> None:
-    task = make(all_labels(folder))
+def test_workers_get_the_whole_task(corpus_folder: Path, tmp_path: Path) -> None:
+    task = make(all_labels(corpus_folder))
     spill_task(task, tmp_path / "spilled")
     back = load_spilled_task(tmp_path / "spilled")
     assert (back.hash, back.label_categories) == (task.hash, task.label_categories)
 
 
-def test_a_task_with_labels_is_nothing_to_other_tasks_and_has_no_descriptors(folder: Path) -> None:
-    corpus = read_corpus(folder / "corpus.yaml")
+def test_a_task_with_labels_is_nothing_to_other_tasks_and_has_no_descriptors(
+    corpus_folder: Path,
+) -> None:
+    corpus = read_corpus(corpus_folder / "corpus.yaml")
     alone = prepare_corpus(corpus)
-    tasks = yaml.safe_load((folder / "corpus.yaml").read_text())["tasks"]
+    tasks = yaml.safe_load((corpus_folder / "corpus.yaml").read_text())["tasks"]
     labels = [{"name": "Short1", "peaks": "peaks/Short1.narrowPeak"}]
     several = {"name": "all", "labels": labels, "tiles": {"least_positives": 1}}
-    mixed = all_labels(folder, tasks=[*tasks, several])
+    mixed = all_labels(corpus_folder, tasks=[*tasks, several])
     together = prepare_corpus(mixed)
     assert {name: task.hash for name, task in alone.items()} == {
         name: task.hash for name, task in together.items() if name != "all"
@@ -324,21 +318,21 @@ TASK = {"name": "A", "peaks": "peaks/Short1.narrowPeak"}
     ],
 )
 def test_a_wrong_task_with_labels_is_refused_in_one_sentence(
-    folder: Path, task: dict[str, Any], message: str
+    corpus_folder: Path, task: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        all_labels(folder, tasks=[{"name": "all", **task}])
+        all_labels(corpus_folder, tasks=[{"name": "all", **task}])
     assert "labels.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_labels_may_stand_in_a_table(folder: Path) -> None:
+def test_labels_may_stand_in_a_table(corpus_folder: Path) -> None:
     rows = ["set\tfile\tkind\tuse", "a\tpeaks/Short1.narrowPeak\tTF\tyes"]
     rows += ["b\tpeaks/Histone1.bed\thistone\tyes", "c\tpeaks/Long1.narrowPeak\tTF\tno"]
-    (folder / "sets.tsv").write_text("\n".join(rows) + "\n")
+    (corpus_folder / "sets.tsv").write_text("\n".join(rows) + "\n")
     columns = {"name": "set", "peaks": "file", "category": "kind"}
     table = {"table": "sets.tsv", "columns": columns, "where": {"use": "yes"}}
-    corpus = all_labels(folder, tasks=[{"name": "all", "labels": table}])
+    corpus = all_labels(corpus_folder, tasks=[{"name": "all", "labels": table}])
     (spec,) = corpus.tasks
     assert [(one.name, one.category) for one in spec.labels] == [("a", "tf"), ("b", "histone")]
     assert spec.tiles is not None
