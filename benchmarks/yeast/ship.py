@@ -53,8 +53,8 @@ tasks; chromosomes II and XIII for validation, IV, XI and XVI for test. Descript
 chromosomes, with the built-in motif finder (schema {schema}).
 
 The records are {rows:,} trainings at the `search` fidelity: the same {random} random architectures on every
-task (200 on six of them), and what a controller asked for in a round. A Gaussian process over descriptors and
-architectures learned from their validation AUROC, and PPO trained the policy on what it expects ({steps}
+task (200 on six of them), and what a controller asked for in two rounds. A Gaussian process over descriptors
+and architectures learned from their validation AUROC, and PPO trained the policy on what it expects ({steps}
 steps). It lies beside the weights and says which AUROC to expect of a proposal.
 
 ## What it is worth

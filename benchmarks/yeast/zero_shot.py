@@ -4,9 +4,9 @@
 
 learns controllers from the evaluations of the 36 training tasks in table.tsv.gz alone (`table.py` makes it), lets each
 propose one architecture for each held-out task from its descriptors, trains what was proposed (`--full`: the first
-controller's proposals at `full` once more, beside 5-mer regression), and measures. Before that, one controller asks: what it
-proposes for each training task is trained and joins the table (a round of `ambient train --real-every`), so that the
-predictor knows what it is like where a policy goes. Controllers and proposals are kept in zero-shot/SPACE,
+controller's proposals at `full` once more, beside 5-mer regression), and measures. Before that, one controller asks:
+what it proposes for each training task is trained and joins the table (two rounds of `ambient train --real-every`), so
+that the predictor knows what it is like where a policy goes. Controllers and proposals are kept in zero-shot/SPACE,
 evaluations in table.tsv.gz: what is there is not made again. `--recorded` trains nothing, neither controllers nor
 children, and writes results.json and results.md in zero-shot/SPACE anew.
 
@@ -17,6 +17,7 @@ Ways to choose:
 - **no descriptors**: the first controllers, asked for a data set of which nothing is known;
 - **nearest task's best**, **best of the category** and **best single**: of the recorded random architectures, by their
   mean validation AUROC on the nearest training task, on those of the same category, on all;
+- **predictor's best recorded**: of the same random architectures the one of which the predictor expects most;
 - **random**: the mean of the recorded random architectures.
 """
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -58,7 +59,7 @@ RANDOM = {"ambient-plus": 40, "ambient-10": 20}  # architectures of the table th
 LEAST_RANDOM = 10
 SEEDS = 5  # trainings of a controller
 STEPS = 200
-ASKING_STEPS, REAL_EVERY = 200, 100  # of the controller that asks: one round
+ASKING_STEPS, REAL_EVERY = 300, 100  # of the controller that asks: two rounds
 CONFIG = AmbientConfig(tasks_per_step=12)
 SHUFFLED = replace(CONFIG, shuffle_descriptors=True)
 CHILD_SEEDS = (0, 1)  # the scores of a proposal are means over these
@@ -135,6 +136,9 @@ def propose(
                 )
     nearest = {name: controller.nearest(described[name])[0][0] for name in held_out}
     found |= choose_recorded(corpus, space, recorded, nearest)
+    found["predictor's best recorded"] = {
+        name: [expected_best(controller, described[name], set(recorded))] for name in held_out
+    }
     write_json_atomic(folder / "proposals.json", found)
     return found
 
@@ -230,6 +234,18 @@ def choose_recorded(
         way: {spec.name: [entry(tasks(spec))] for spec in corpus.held_out_tasks}
         for way, tasks in asked_of.items()
     }
+
+
+def expected_best(
+    controller: Controller, of: Descriptors, recorded: Container[str]
+) -> dict[str, Any]:
+    """Choose the recorded random architecture of which the controller's predictor expects most."""
+    known = [one for one in random_architectures(controller.space) if one.key in recorded]
+    vectors = np.tile(controller.scaler.transform(of), (len(known), 1))
+    assert controller.predictor is not None
+    expected = controller.predictor.predict(vectors, np.array([one.tokens for one in known])).mean
+    best = known[int(np.argmax(expected))]
+    return {"architecture": best.to_dict(), "summary": best.summary()}
 
 
 def random_architectures(space: SearchSpace) -> list[Architecture]:
