@@ -78,7 +78,7 @@ The 80% intervals of what to expect held {coverage:.0%} of the trainings.{full}
 - Of the validation AUROC of short trainings: what wins there usually wins at `full`, not always.
 
 ## What it cost
-{cpu_hours:.0f} CPU hours for the records; the energy was not measured. The policy itself: minutes on one core.
+{cost}. The policy itself: a minute or two on one core.
 """
 
 
@@ -132,7 +132,20 @@ def card(controller: Controller, result: Mapping[str, Any], rows: list[Evaluatio
         table="\n".join(lines),
         coverage=result["coverage"],
         full=full,
-        cpu_hours=sum(row.cpu_seconds for row in rows) / 3600,
+        cost=cost(rows),
+    )
+
+
+def cost(rows: list[Evaluation]) -> str:
+    """Say what the records took; energy was measured for some of them only."""
+    hours = sum(row.cpu_seconds for row in rows) / 3600
+    measured = [row for row in rows if row.energy_kwh is not None]
+    if not measured:
+        return f"{hours:.1f} CPU hours for the records; their energy was not measured"
+    rate = sum(row.energy_kwh or 0.0 for row in measured) / sum(row.cpu_seconds for row in measured)
+    return (
+        f"{hours:.1f} CPU hours for the records, about {3600 * hours * rate:.2f} kWh by the {1000 * 3600 * rate:.0f} W "
+        f"a core that codecarbon estimated for {len(measured):,} of them"
     )
 
 
