@@ -26,7 +26,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,37 +34,30 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from table import ARCHITECTURES_SEED, CACHE, HERE, TABLE
+from measure import RANDOM, SEEDS, WAYS, Proposals, as_text, measure, random_architectures, scores
+from table import CACHE, HERE, TABLE
 
 from ambient.child.fidelity import FULL, SEARCH
-from ambient.child.kmer import fit_kmer_baseline
 from ambient.cli.progress import progress
 from ambient.controller.card import Controller
 from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.describe import describe_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.data.task import TaskData
-from ambient.evaluate import Evaluation, PoolEngine, Remembering, Request, Store
+from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.choose import EngineChoice
 from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import read_json, write_atomic, write_json_atomic
-from ambient.report.summary import mean_interval
 from ambient.search.config import AmbientConfig
 from ambient.search.joint import JointConfig, train_jointly
 from ambient.space import Architecture, SearchSpace, named_space
-from ambient.zero_shot import draw_random
 from descriptors import Descriptors
 
-RANDOM = {"ambient-plus": 40, "ambient-10": 20}  # architectures of the table that all tasks have
-LEAST_RANDOM = 10
-SEEDS = 5  # trainings of a controller
 STEPS = 200
 ASKING_STEPS, REAL_EVERY = 300, 100  # of the controller that asks: two rounds
 CONFIG = AmbientConfig(tasks_per_step=12)
 SHUFFLED = replace(CONFIG, shuffle_descriptors=True)
 CHILD_SEEDS = (0, 1)  # the scores of a proposal are means over these
-
-Proposals = dict[str, dict[str, list[dict[str, Any]]]]  # way -> held-out task -> repeats
 
 
 def main() -> None:
@@ -109,7 +102,7 @@ def propose(
     recorded = scores(store, space, [spec.name for spec in corpus.training_tasks])
     found: Proposals = {
         way: {name: [] for name in held_out}
-        for way in ("controller", "shuffled descriptors", "no descriptors")
+        for way in ("controller", "no descriptors", "shuffled descriptors")
     }
 
     ask(corpus, space, tasks, described, store)
@@ -248,29 +241,6 @@ def expected_best(
     return {"architecture": best.to_dict(), "summary": best.summary()}
 
 
-def random_architectures(space: SearchSpace) -> list[Architecture]:
-    """Give the random architectures that the table has for all tasks."""
-    return draw_random(space, RANDOM[space.name], ARCHITECTURES_SEED)
-
-
-def scores(
-    store: Store, space: SearchSpace, tasks: Sequence[str], metric: str = "validation_auroc"
-) -> dict[str, dict[str, float]]:
-    """Give for each random architecture that all these tasks have what it reached on each, from seed 0."""
-    keys = {one.key for one in random_architectures(space)}
-    found: dict[str, dict[str, float]] = {}
-    for row in store.rows(list(tasks), space.name, SEARCH.hash, "done"):
-        if row.seed == 0 and row.architecture.key in keys:
-            found.setdefault(row.architecture.key, {})[row.task] = row.metrics[metric]
-    whole = {key: of for key, of in found.items() if len(of) == len(tasks)}
-    if len(whole) < LEAST_RANDOM:
-        raise SystemExit(
-            f"table.tsv.gz: all {len(tasks)} tasks have {len(whole)} random architectures of {space.name}, at least "
-            f"{LEAST_RANDOM} are needed; go on with table.py"
-        )
-    return whole
-
-
 def evaluate(
     proposals: Proposals,
     space: SearchSpace,
@@ -279,163 +249,33 @@ def evaluate(
     full: bool,
 ) -> None:
     """Train what was proposed; write all that is known."""
-    asked = {
-        Request(name, Architecture.from_dict(entry["architecture"]), seed, SEARCH): None
+    stages = [
+        [
+            Request(name, Architecture.from_dict(entry["architecture"]), seed, SEARCH)
+            for name, entries in proposals[way].items()
+            for entry in entries
+        ]
         for seed in CHILD_SEEDS
-        for by_task in proposals.values()
-        for name, entries in by_task.items()
-        for entry in entries
-    }
+        for way in WAYS
+    ]
     if full:
-        for name, entries in proposals["controller"].items():
-            asked[Request(name, Architecture.from_dict(entries[0]["architecture"]), 0, FULL)] = None
-    held_out = {name: tasks[name] for name in proposals["controller"]}
-    with (
-        progress("proposals", len(asked)) as advance,
-        Remembering(PoolEngine(held_out), store) as engine,
-    ):
-        engine.submit(list(asked))
-        for done in engine.results():
-            advance(done.task)
-    export_tsv(store, TABLE)
-
-
-def measure(
-    proposals: Proposals,
-    corpus: Corpus,
-    space: SearchSpace,
-    tasks: Mapping[str, TaskData],
-    store: Store,
-) -> dict[str, Any]:
-    """Hold every proposal against the random architectures and the best that is known of its task."""
-    held_out = [spec.name for spec in corpus.held_out_tasks]
-    random = {
-        metric: scores(store, space, held_out, metric)
-        for metric in ("validation_auroc", "test_auroc")
-    }
-    known: dict[str, list[Evaluation]] = {name: [] for name in held_out}
-    thorough: dict[tuple[str, str], Evaluation] = {}
-    for row in store.rows(held_out, space.name, state="done"):
-        if row.fidelity_hash == SEARCH.hash:
-            known[row.task].append(row)
-        elif row.fidelity_hash == FULL.hash:
-            thorough[row.task, row.architecture.key] = row
-    ways: dict[str, Any] = {}
-    for way, by_task in proposals.items():
-        ways[way] = {
-            name: measured(
-                [Architecture.from_dict(entry["architecture"]).key for entry in by_task[name]],
-                known[name],
-                [of[name] for of in random["test_auroc"].values()],
-            )
-            for name in held_out
-        }
-    ways["random"] = {
-        name: measured(list(random["test_auroc"]), known[name], None) for name in held_out
-    }
-    result: dict[str, Any] = {
-        "space": space.name,
-        "random_architectures": len(random["test_auroc"]),
-        "ways": ways,
-        "coverage": coverage(proposals["controller"], known),
-    }
-    if thorough:
-        result["full"] = {
-            name: {
-                "full": thorough[
-                    name,
-                    Architecture.from_dict(proposals["controller"][name][0]["architecture"]).key,
-                ].metrics["test_auroc"],
-                "kmer": fit_kmer_baseline(tasks[name])["test_auroc"],
-            }
-            for name in held_out
-        }
-    return result
-
-
-def measured(
-    keys: Sequence[str], known: Sequence[Evaluation], random: Sequence[float] | None
-) -> dict[str, float]:
-    """Give the mean over repeats of test AUROC, percentile among random ones, and regret to the best known.
-
-    The best known is the one of the highest validation AUROC; its test AUROC is what the regret refers to.
-    """
-    tests: dict[str, list[float]] = {}
-    for row in known:
-        tests.setdefault(row.architecture.key, []).append(row.metrics["test_auroc"])
-    reached = [float(np.mean(tests[key])) for key in keys]
-    best = max(known, key=lambda row: row.metrics["validation_auroc"]).architecture.key
-    found = {
-        "test_auroc": float(np.mean(reached)),
-        "regret": float(np.mean(tests[best]) - np.mean(reached)),
-    }
-    if random is not None:
-        found["percentile"] = float(
-            np.mean([100 * np.mean(np.array(random) < value) for value in reached])
-        )
-    return found
-
-
-def coverage(
-    proposals: Mapping[str, Sequence[Mapping[str, Any]]], known: Mapping[str, Sequence[Evaluation]]
-) -> float:
-    """Give the share of trainings of proposals whose validation AUROC lies in the 80% interval that was given."""
-    inside = []
-    for name, entries in proposals.items():
-        for entry in entries:
-            key = Architecture.from_dict(entry["architecture"]).key
-            low, high = entry["expected"]["low"], entry["expected"]["high"]
-            inside += [
-                low <= row.metrics["validation_auroc"] <= high
-                for row in known[name]
-                if row.architecture.key == key
+        stages.append(
+            [
+                Request(name, Architecture.from_dict(entries[0]["architecture"]), 0, FULL)
+                for name, entries in proposals["controller"].items()
             ]
-    return float(np.mean(inside))
-
-
-def as_text(result: Mapping[str, Any]) -> str:
-    """Write what came out as Markdown: means, then each task."""
-    ways = result["ways"]
-    tasks = list(ways["controller"])
-    lines = [
-        f"**{result['space']}**: 12 held-out tasks, {result['random_architectures']} random architectures; "
-        f"{SEEDS} trainings of each controller; each child from {len(CHILD_SEEDS)} seeds.",
-        "",
-        "| choice | test AUROC | the controller is better by (95% interval over tasks) | on tasks | percentile "
-        "| regret |",
-        "|---|---|---|---|---|---|",
-    ]
-
-    def values(way: str, key: str) -> np.ndarray:
-        return np.array([ways[way][name].get(key, np.nan) for name in tasks])
-
-    own = values("controller", "test_auroc")
-    for way in ways:
-        reached = values(way, "test_auroc")
-        gain = mean_interval((own - reached).tolist())
-        percentile = values(way, "percentile").mean()
-        told = "" if np.isnan(percentile) else f"{percentile:.0f}"
-        better = (
-            " | "
-            if way == "controller"
-            else f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) | {(own > reached).sum()}"
         )
-        lines.append(
-            f"| {way} | {reached.mean():.4f} | {better} | {told} | {values(way, 'regret').mean():.4f} |"
-        )
-    lines += [
-        "",
-        f"The 80% intervals of the proposals hold {result['coverage']:.0%} of their trainings.",
-        "",
-        "| task | " + " | ".join(ways) + (" | at `full` | 5-mers |" if "full" in result else " |"),
-        "|---|" + "---|" * (len(ways) + 2 * ("full" in result)),
-    ]
-    for name in tasks:
-        cells = [f"{ways[way][name]['test_auroc']:.3f}" for way in ways]
-        if "full" in result:
-            cells += [f"{result['full'][name][key]:.3f}" for key in ("full", "kmer")]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    held_out = {name: tasks[name] for name in proposals["controller"]}
+    try:
+        with (
+            progress("proposals", sum(map(len, stages))) as advance,
+            Remembering(PoolEngine(held_out), store) as engine,
+        ):
+            for stage in stages:  # one after the other: what is there by now can be measured
+                for done in engine.run(stage):
+                    advance(done.task)
+    finally:
+        export_tsv(store, TABLE)
 
 
 if __name__ == "__main__":

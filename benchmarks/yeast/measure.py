@@ -1,0 +1,211 @@
+"""What zero_shot.py writes: every way to choose, held against random architectures and the best that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from table import ARCHITECTURES_SEED
+
+from ambient.child.fidelity import FULL, SEARCH
+from ambient.child.kmer import fit_kmer_baseline
+from ambient.data.corpus import Corpus
+from ambient.data.task import TaskData
+from ambient.evaluate import Evaluation, Store
+from ambient.report.summary import mean_interval
+from ambient.space import Architecture, SearchSpace
+from ambient.zero_shot import draw_random
+
+RANDOM = {"ambient-plus": 40, "ambient-10": 20}  # architectures of the table that all tasks have
+LEAST_RANDOM = 10
+SEEDS = 5  # trainings of a controller
+
+# The order in which their proposals are trained.
+WAYS = (
+    *("controller", "no descriptors", "best single", "best of the category", "nearest task's best"),
+    *("predictor's best recorded", "shuffled descriptors"),
+)
+
+Proposals = dict[str, dict[str, list[dict[str, Any]]]]  # way -> held-out task -> repeats
+
+
+def random_architectures(space: SearchSpace) -> list[Architecture]:
+    """Give the random architectures that the table has for all tasks."""
+    return draw_random(space, RANDOM[space.name], ARCHITECTURES_SEED)
+
+
+def scores(
+    store: Store, space: SearchSpace, tasks: Sequence[str], metric: str = "validation_auroc"
+) -> dict[str, dict[str, float]]:
+    """Give for each random architecture that all these tasks have what it reached on each, from seed 0."""
+    keys = {one.key for one in random_architectures(space)}
+    found: dict[str, dict[str, float]] = {}
+    for row in store.rows(list(tasks), space.name, SEARCH.hash, "done"):
+        if row.seed == 0 and row.architecture.key in keys:
+            found.setdefault(row.architecture.key, {})[row.task] = row.metrics[metric]
+    whole = {key: of for key, of in found.items() if len(of) == len(tasks)}
+    if len(whole) < LEAST_RANDOM:
+        raise SystemExit(
+            f"table.tsv.gz: all {len(tasks)} tasks have {len(whole)} random architectures of {space.name}, at least "
+            f"{LEAST_RANDOM} are needed; go on with table.py"
+        )
+    return whole
+
+
+def measure(
+    proposals: Proposals,
+    corpus: Corpus,
+    space: SearchSpace,
+    tasks: Mapping[str, TaskData],
+    store: Store,
+) -> dict[str, Any]:
+    """Hold every proposal against the random architectures and the best that is known of its task."""
+    held_out = [spec.name for spec in corpus.held_out_tasks]
+    random = {
+        metric: scores(store, space, held_out, metric)
+        for metric in ("validation_auroc", "test_auroc")
+    }
+    known: dict[str, list[Evaluation]] = {name: [] for name in held_out}
+    thorough: dict[tuple[str, str], Evaluation] = {}
+    for row in store.rows(held_out, space.name, state="done"):
+        if row.fidelity_hash == SEARCH.hash:
+            known[row.task].append(row)
+        elif row.fidelity_hash == FULL.hash:
+            thorough[row.task, row.architecture.key] = row
+    ways: dict[str, Any] = {}
+    for way in WAYS:
+        keys = {name: [key_of(entry) for entry in proposals[way][name]] for name in held_out}
+        trained = {name: {row.architecture.key for row in known[name]} for name in held_out}
+        if any(set(keys[name]) - trained[name] for name in held_out):
+            print(f"{way}: not all of it is trained yet; left out")
+            continue
+        ways[way] = {
+            name: measured(
+                keys[name], known[name], [of[name] for of in random["test_auroc"].values()]
+            )
+            for name in held_out
+        }
+    ways["random"] = {
+        name: measured(list(random["test_auroc"]), known[name], None) for name in held_out
+    }
+    result: dict[str, Any] = {
+        "space": space.name,
+        "random_architectures": len(random["test_auroc"]),
+        "ways": ways,
+        "child_seeds": sorted({row.seed for row in trainings(proposals["controller"], known)}),
+        "coverage": coverage(proposals["controller"], known),
+    }
+    fitted = {
+        name: thorough.get((name, key_of(proposals["controller"][name][0]))) for name in held_out
+    }
+    if all(fitted.values()):
+        result["full"] = {
+            name: {
+                "full": row.metrics["test_auroc"],
+                "kmer": fit_kmer_baseline(tasks[name])["test_auroc"],
+            }
+            for name, row in fitted.items()
+            if row is not None
+        }
+    return result
+
+
+def key_of(entry: Mapping[str, Any]) -> str:
+    """Give the key of a proposed architecture."""
+    return Architecture.from_dict(entry["architecture"]).key
+
+
+def trainings(
+    proposals: Mapping[str, Sequence[Mapping[str, Any]]], known: Mapping[str, Sequence[Evaluation]]
+) -> list[Evaluation]:
+    """Give the trainings of what was proposed."""
+    return [
+        row
+        for name, entries in proposals.items()
+        for row in known[name]
+        if row.architecture.key in {key_of(entry) for entry in entries}
+    ]
+
+
+def measured(
+    keys: Sequence[str], known: Sequence[Evaluation], random: Sequence[float] | None
+) -> dict[str, float]:
+    """Give the mean over repeats of test AUROC, percentile among random ones, and regret to the best known.
+
+    The best known is the one of the highest validation AUROC; its test AUROC is what the regret refers to.
+    """
+    tests: dict[str, list[float]] = {}
+    for row in known:
+        tests.setdefault(row.architecture.key, []).append(row.metrics["test_auroc"])
+    reached = [float(np.mean(tests[key])) for key in keys]
+    best = max(known, key=lambda row: row.metrics["validation_auroc"]).architecture.key
+    found = {
+        "test_auroc": float(np.mean(reached)),
+        "regret": float(np.mean(tests[best]) - np.mean(reached)),
+    }
+    if random is not None:
+        found["percentile"] = float(
+            np.mean([100 * np.mean(np.array(random) < value) for value in reached])
+        )
+    return found
+
+
+def coverage(
+    proposals: Mapping[str, Sequence[Mapping[str, Any]]], known: Mapping[str, Sequence[Evaluation]]
+) -> float:
+    """Give the share of trainings of proposals whose validation AUROC lies in the 80% interval that was given."""
+    inside = []
+    for name, entries in proposals.items():
+        for entry in entries:
+            low, high = entry["expected"]["low"], entry["expected"]["high"]
+            inside += [
+                low <= row.metrics["validation_auroc"] <= high
+                for row in trainings({name: [entry]}, known)
+            ]
+    return float(np.mean(inside))
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """Write what came out as Markdown: means, then each task."""
+    ways = result["ways"]
+    tasks = list(ways["controller"])
+    lines = [
+        f"**{result['space']}**: 12 held-out tasks, {result['random_architectures']} random architectures; "
+        f"{SEEDS} trainings of each controller, children from the seeds {', '.join(map(str, result['child_seeds']))}.",
+        "",
+        "| choice | test AUROC | the controller is better by (95% interval over tasks) | on tasks | percentile "
+        "| regret |",
+        "|---|---|---|---|---|---|",
+    ]
+
+    def values(way: str, key: str) -> np.ndarray:
+        return np.array([ways[way][name].get(key, np.nan) for name in tasks])
+
+    own = values("controller", "test_auroc")
+    for way in ways:
+        reached = values(way, "test_auroc")
+        gain = mean_interval((own - reached).tolist())
+        percentile = values(way, "percentile").mean()
+        told = "" if np.isnan(percentile) else f"{percentile:.0f}"
+        better = (
+            " | "
+            if way == "controller"
+            else f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) | {(own > reached).sum()}"
+        )
+        lines.append(
+            f"| {way} | {reached.mean():.4f} | {better} | {told} | {values(way, 'regret').mean():.4f} |"
+        )
+    lines += [
+        "",
+        f"The 80% intervals of the proposals hold {result['coverage']:.0%} of their trainings.",
+        "",
+        "| task | " + " | ".join(ways) + (" | at `full` | 5-mers |" if "full" in result else " |"),
+        "|---|" + "---|" * (len(ways) + 2 * ("full" in result)),
+    ]
+    for name in tasks:
+        cells = [f"{ways[way][name]['test_auroc']:.3f}" for way in ways]
+        if "full" in result:
+            cells += [f"{result['full'][name][key]:.3f}" for key in ("full", "kmer")]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
