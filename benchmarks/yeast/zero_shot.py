@@ -54,7 +54,7 @@ from ambient.space import Architecture, SearchSpace, named_space
 from descriptors import Descriptors
 
 STEPS = 200
-ASKING_STEPS, REAL_EVERY = 300, 100  # of the controller that asks: two rounds
+ASKING_STEPS, REAL_EVERY = 201, 100  # of the controller that asks: rounds after 100 and 200
 CONFIG = AmbientConfig(tasks_per_step=12)
 SHUFFLED = replace(CONFIG, shuffle_descriptors=True)
 CHILD_SEEDS = (0, 1)  # the scores of a proposal are means over these
