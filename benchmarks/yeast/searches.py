@@ -3,10 +3,11 @@
     python benchmarks/yeast/searches.py --hours 2
 
 works through `PLAN`, from where it stopped before: AMBER (PPO), regularised evolution, TPE and random search of
-`ambient-plus`, each one task at a time, from nothing, at the `search` fidelity. Runs lie in cache/searches; searches
-of one task share a store, but each is charged what its children cost. Every evaluation goes, in the order in which it
-was asked for, into searches/rows.tsv.gz. Where zero_shot.py has left a controller, `ambient compare` sets the runs
-beside its proposal: searches/comparison.txt and comparison.json. `--hours 0` only writes these.
+`ambient-plus`, each one task at a time, from nothing, at the `search` fidelity; and AMBER from the controller that
+zero_shot.py has left (few-shot). Runs lie in cache/searches; searches of one task share a store, but each is charged
+what its children cost. Every evaluation goes, in the order in which it was asked for, into searches/rows.tsv.gz.
+`ambient compare` sets the runs beside the controller's proposal: searches/comparison.txt and comparison.json.
+`--hours 0` only writes these.
 """
 
 from __future__ import annotations
@@ -41,12 +42,15 @@ from ambient.report.comparison_terminal import comparison_text
 from ambient.search.journal import read_journal
 from ambient.search.run_folder import CONFIGURATION, JOURNAL
 from ambient.search.search_run import SearchConfig, search_task
+from ambient.search.start import Start
 from ambient.space import named_space
 
 SPACE = named_space("ambient-plus")
 TASKS = {"Tbf1": "tf", "Rpo21": "polymerase", "H4": "histone", "Hst1": "other"}
 LONG = ("Tbf1", "Rpo21", "Hst1")
 METHODS = ("amber", "random", "evolution", "tpe")
+FEW_SHOT = "few-shot"  # AMBER from the controller
+CONTROLLER = HERE / "zero-shot" / SPACE.name / "controller"
 CHILD_SEEDS = (0, 1)  # of the proposals' trainings
 RECORDS = HERE / "searches"
 RUNS = CACHE / "searches"
@@ -71,7 +75,8 @@ class Search:
 
 
 PLAN = (
-    *(Search("amber", task, 100) for task in LONG),
+    *(Search(FEW_SHOT, task, 30) for task in TASKS),
+    *(Search("amber", task, 100) for task in TASKS),
     *(Search(method, task, 100) for method in METHODS for task in TASKS),
     *(Search("amber", task, 300) for task in LONG),
     *(Search(method, task, 100, seed) for seed in (1, 2) for method in METHODS for task in TASKS),
@@ -93,7 +98,7 @@ def main() -> None:
     if arguments.hours > 0:
         search_all(arguments.workers, time.time() + 3600 * arguments.hours)
     write_rows()
-    if (HERE / "zero-shot" / SPACE.name / "controller").exists():
+    if CONTROLLER.exists():
         compare()
 
 
@@ -122,8 +127,12 @@ def search(one: Search, until: float) -> None:
         return
     corpus = read_corpus(HERE / "corpus.yaml")
     (task,) = prepare_corpus(corpus, CACHE / "tasks", [one.task]).values()
+    start = None
+    if one.method == FEW_SHOT:
+        described = describe_corpus(corpus, cache=CACHE / "descriptors")
+        start = Start(Controller.load(CONTROLLER), described[one.task], "zero-shot/ambient-plus")
     config = SearchConfig(
-        one.method,
+        "amber" if one.method == FEW_SHOT else one.method,
         one.evaluations,
         hours,
         seed=one.seed,
@@ -132,7 +141,8 @@ def search(one: Search, until: float) -> None:
         store=RUNS / f"{one.task}.sqlite",
     )
     resume = (one.folder / CONFIGURATION).exists()
-    search_task(one.folder, task, SPACE, config, "benchmarks/yeast/corpus.yaml", resume)
+    where = "benchmarks/yeast/corpus.yaml"
+    search_task(one.folder, task, SPACE, config, where, resume, start=start)
 
 
 def evaluations_of(folder: Path) -> int:
@@ -175,7 +185,7 @@ def compare() -> None:
     corpus = read_corpus(HERE / "corpus.yaml")
     tasks = prepare_corpus(corpus, CACHE / "tasks", list(TASKS))
     described = describe_corpus(corpus, cache=CACHE / "descriptors")
-    controller = Controller.load(HERE / "zero-shot" / SPACE.name / "controller")
+    controller = Controller.load(CONTROLLER)
     specs = [spec for spec in corpus.held_out_tasks if spec.name in TASKS]
     path = RECORDS / "proposals.json"
     proposals = propose_for_tasks(controller, specs, described, path, top=1)
