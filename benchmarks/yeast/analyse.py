@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
+from table import ARCHITECTURES_SEED, HERE, PLAN
 
 from ambient.child.fidelity import SEARCH
 from ambient.data.corpus import read_corpus
@@ -34,10 +35,11 @@ from ambient.evaluate.exchange import import_tsv
 from ambient.files import write_atomic, write_json_atomic
 from ambient.report.summary import mean_interval
 from ambient.space import named_space
+from ambient.zero_shot import draw_random
 
-HERE = Path(__file__).resolve().parent
 SPACES = ("ambient-plus", "ambient-10")
 LEAST = 5  # architectures that all training tasks must share
+DRAWN = max(part.last for part in PLAN)
 
 
 def main() -> None:
@@ -57,7 +59,15 @@ def main() -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Give a row for each whole training at `search`: task, space, architecture, seed, tokens, AUROCs, seconds."""
+    """Give a row for each whole training at `search`: task, space, architecture, seed, tokens, AUROCs, seconds.
+
+    Of architectures that were drawn at random alone: what a controller or a search asked for was chosen by
+    evaluations, also of tasks that are hidden here.
+    """
+    drawn = {
+        space: {one.key for one in draw_random(named_space(space), DRAWN, ARCHITECTURES_SEED)}
+        for space in {part.space for part in PLAN}
+    }
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
         import_tsv(store, path)
         rows = [
@@ -73,6 +83,7 @@ def read_table(path: Path) -> pd.DataFrame:
                 "cpu_seconds": one.cpu_seconds,
             }
             for one in store.rows(fidelity=SEARCH.hash, state="done")
+            if one.architecture.key in drawn.get(one.architecture.space, ())
         ]
     return pd.DataFrame(rows)
 
