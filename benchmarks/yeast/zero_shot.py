@@ -50,6 +50,7 @@ from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import read_json, write_atomic, write_json_atomic
 from ambient.search.config import AmbientConfig
 from ambient.search.joint import JointConfig, train_jointly
+from ambient.search.rounds import read_rounds
 from ambient.space import Architecture, SearchSpace, named_space
 from descriptors import Descriptors
 
@@ -106,6 +107,8 @@ def propose(
     }
 
     ask(corpus, space, tasks, described, store)
+    rounds = [vars(one) for one in read_rounds(asking(space))]
+    write_json_atomic(folder / "rounds.json", rounds)
     learn_all(space, folder)
     for seed in range(SEEDS):
         controller = Controller.load(run_of(space, "controller", seed))
@@ -144,7 +147,7 @@ def ask(
     store: Store,
 ) -> None:
     """Have a controller ask for what it would propose for the training tasks; add that to the table."""
-    run = CACHE / "zero-shot" / f"{space.name}-asking"
+    run = asking(space)
     if (run / "controller").exists():
         return
     run.parent.mkdir(exist_ok=True)
@@ -159,6 +162,11 @@ def ask(
     resume = (run / "config.yaml").exists()
     train_jointly(run, corpus, space, tasks, described, joint, resume, say=print)
     export_tsv(store, TABLE)
+
+
+def asking(space: SearchSpace) -> Path:
+    """Name the folder of the controller that asks."""
+    return CACHE / "zero-shot" / f"{space.name}-asking"
 
 
 def run_of(space: SearchSpace, name: str, seed: int) -> Path:
