@@ -57,6 +57,10 @@ def what_was_done(run: RunFolder) -> str:
         tasks = plural(len(run.training_tasks), "task")
         text = f"A controller was trained jointly on {tasks}{space}: "
         text += f"{plural(len(run.journal), 'step')}, {plural(last['evaluations'], 'evaluation')}"
+        if str(config.get("engine", "")).startswith("predictor:"):
+            text += " answered by a predictor"
+            trained = sum(len(one.entries) for one in run.rounds)
+            text += f" and {trained:,} trained in rounds" if trained else ""
         failed = last["failed"]
         sentences.append(f"{text}, {duration(last['wall_seconds'])}.")
         if failed:

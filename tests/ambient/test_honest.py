@@ -117,6 +117,7 @@ def test_the_rounds_say_what_was_reached_and_stand_in_the_report(
     assert first.covered == 0
     assert second.expected > first.expected, "it learned"
     page = write_report(tmp_path / "run").read_text()
+    assert "evaluations answered by a predictor and 6 trained in rounds" in page
     row = page[page.index("Rounds of real children") :]
     assert f"{first.reached:.3f}" in row
     assert "0 of 3" in row
