@@ -25,7 +25,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/yeast/run.py --hours 1
+	$(BIN)/python benchmarks/yeast/zero_shot.py --recorded
 
 $(READY): setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
