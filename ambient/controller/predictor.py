@@ -212,19 +212,26 @@ class Predictor:
             deviation = (prior - explained.square().sum(0)).clamp_min(1e-12).sqrt()
         return Prediction(data.unscaled(mean).numpy(), (deviation * data.scale).numpy())
 
-    def mean_function(self, vectors: np.ndarray) -> Any:
+    def mean_function(self, vectors: np.ndarray, own: Sequence[int | None] = ()) -> Any:
         """Give a fast function (task index, tokens) -> mean, for many calls with the same data sets.
 
         Parameters
         ----------
         vectors : array, float, shape (T', 2 D)
+        own : sequence of int or None, length T'
+            For each data set the recorded task that it is: of this task's records nothing is used for it, so that the
+            mean says what the others tell of a data set with such descriptors. None, or nothing given: all are used.
         """
         data, _, weights = self._solved
         asked = _Data.of(vectors, np.zeros((len(vectors), data.tokens.shape[1]), int), data)
         variances = dict(zip(_VARIANCES, self._free["variances"].exp(), strict=True))
         alike = _alike_tasks(self._free, asked.vectors, data.vectors)[:, data.task]
-        level = (variances["task"] * alike) @ weights + self._free["mean"]
-        by_row = (variances["architecture"] + variances["descriptors"] * alike) * weights
+        by_set = weights.expand(len(vectors), -1).clone()
+        for index, task in enumerate(own):
+            if task is not None:
+                by_set[index] = self._without(task)
+        level = (variances["task"] * alike * by_set).sum(1) + self._free["mean"]
+        by_row = (variances["architecture"] + variances["descriptors"] * alike) * by_set
         networks, which = torch.unique(data.tokens, dim=0, return_inverse=True)
         by_network = by_row.new_zeros(len(by_row), len(networks)).index_add_(1, which, by_row)
 
@@ -235,6 +242,27 @@ class Predictor:
                 return data.unscaled(found).numpy()
 
         return mean
+
+    @cached_property
+    def _inverse(self) -> Tensor:
+        """The inverse of the covariance of the records; (n, n)."""
+        with torch.no_grad():
+            return torch.cholesky_inverse(self._solved[1])
+
+    def _without(self, task: int) -> Tensor:
+        """Give the weights of the posterior mean of all records but one task's, which get 0; (n,).
+
+        With P the inverse covariance and B the task's rows, the inverse of what is left is P less
+        P[:, B] P[B, B]^-1 P[B, :] (the inverse of a partitioned matrix).
+        """
+        data, _, weights = self._solved
+        rows = (data.task == task).nonzero()[:, 0]
+        if not len(rows):
+            return weights
+        inverse = self._inverse[:, rows]
+        found = weights - inverse @ torch.linalg.solve(inverse[rows], weights[rows])
+        found[rows] = 0.0
+        return found
 
     @property
     def importance(self) -> dict[str, list[float]]:

@@ -29,7 +29,7 @@ class PredictorEngine(Engine):
     """Answers with the AUROC that a predictor expects of an architecture on data sets with a task's descriptors.
 
     What was recorded of the task itself counts as much as that of any other with the same descriptors,
-    so that a controller learns what descriptors tell and not what single tasks are like.
+    or not at all.
 
     Parameters
     ----------
@@ -38,6 +38,9 @@ class PredictorEngine(Engine):
         What requests may name.
     vectors : mapping of str to array, float32, shape (2 D,)
         Their standardised descriptors.
+    leave_own_out : bool
+        Of each task, only what the others tell of its descriptors: what a controller can know of a data set that it
+        never saw.
     """
 
     def __init__(
@@ -45,11 +48,16 @@ class PredictorEngine(Engine):
         predictor: Predictor,
         tasks: Mapping[str, TaskData],
         vectors: Mapping[str, np.ndarray],
+        leave_own_out: bool = False,
     ) -> None:
         self.predictor = predictor
         self._tasks = tasks
         self._index = {name: index for index, name in enumerate(tasks)}
-        self._mean = predictor.mean_function(np.stack([vectors[name] for name in tasks]))
+        recorded = {name: index for index, name in enumerate(predictor.records.tasks)}
+        self._mean = predictor.mean_function(
+            np.stack([vectors[name] for name in tasks]),
+            [recorded.get(name) for name in tasks] if leave_own_out else (),
+        )
         self._waiting: deque[Request] = deque()
         self._answers: deque[Evaluation] = deque()
 

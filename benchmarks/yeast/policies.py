@@ -47,8 +47,10 @@ SPACE = named_space("ambient-plus")
 STEPS = 200
 BASE = AmbientConfig(tasks_per_step=12)
 ENSEMBLE = 3  # policies whose log-probabilities are averaged
+OWN_OUT = "own records left out"  # of each task's rewards
 VARIANTS: dict[str, tuple[AmbientConfig, int]] = {  # settings, steps
     "as measured": (BASE, STEPS),
+    OWN_OUT: (BASE, STEPS),
     "half the steps": (BASE, STEPS // 2),
     "no entropy bonus": (replace(BASE, ppo=PPOConfig(entropy_weight=0.0)), STEPS),
     "entropy bonus x 3": (replace(BASE, ppo=PPOConfig(entropy_weight=0.03)), STEPS),
@@ -115,7 +117,7 @@ def judge(variant: str, seed: int, split: str, number: int) -> dict[str, list[fl
     rows = records()
     with one_thread():
         predictor = Predictor.fit(records_from(rows, known, searcher.vectors), **FIT)
-        engine = PredictorEngine(predictor, tasks, searcher.vectors)
+        engine = PredictorEngine(predictor, tasks, searcher.vectors, variant == OWN_OUT)
         run_search(searcher, engine, config.tasks_per_step * config.architectures_per_task, steps)
         return {
             name: ranked(searcher.policy, searcher.scaler.transform(described[name]))

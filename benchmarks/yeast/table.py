@@ -30,7 +30,7 @@ from ambient.zero_shot import draw_random
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / "cache"
 TABLE = HERE / "table.tsv.gz"
-ARCHITECTURES_SEED = 2027 of the draw; those of benchmarks/yeast/run.py have another# of the draw; those of benchmarks/yeast/run.py have another
+ARCHITECTURES_SEED = 2027  # of the draw
 # Training tasks of four categories, small and large: on these every architecture is judged after each epoch.
 CURVES = ("Sko1", "Reb1", "Bdf1", "Nrd1", "H3", "Rpb7")
 JUDGED = tuple(Rung(epoch, 0.0) for epoch in range(1, int(SEARCH.keep_from * SEARCH.epochs) + 1))

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from ambient.controller.predictor import Predictor, Records
+from ambient.controller.predictor import Predictor, Records, _covariance, _Data
 from ambient.errors import RunError
 from descriptors.schema import DESCRIPTORS
 
@@ -76,6 +77,26 @@ def test_the_fast_mean_is_the_mean(predictor: Predictor) -> None:
     fast = predictor.mean_function(new[:5])
     task = np.arange(40) % 5
     assert fast(task, tokens) == pytest.approx(predictor.predict(new[task], tokens).mean, abs=1e-9)
+
+
+def test_a_tasks_own_records_can_be_left_out(predictor: Predictor) -> None:
+    records = predictor.records
+    asked = records.tokens[:9]
+    mean = predictor.mean_function(records.vectors, range(len(records.tasks)))
+    data, *_ = predictor._solved
+    covariance = _covariance(predictor._free, data, data, same=True)
+    covariance += 1e-6 * covariance.diagonal().mean() * torch.eye(len(covariance))
+    level = predictor._free["mean"]
+    for task in (0, 3):
+        others = data.task != task
+        new = _Data.of(records.vectors[[task] * 9], asked, data)
+        between = _covariance(predictor._free, new, data, same=False)[:, others]
+        left = covariance[others][:, others]
+        plain = between @ torch.linalg.solve(left, (data.values - level)[others]) + level
+        found = mean(np.full(9, task), asked)
+        np.testing.assert_allclose(found, data.unscaled(plain), atol=1e-6)
+        whole = predictor.mean_function(records.vectors)(np.full(9, task), asked)
+        assert np.abs(found - whole).max() > 1e-3
 
 
 def test_it_comes_back_from_its_tensors_and_predicts_the_same(predictor: Predictor) -> None:
