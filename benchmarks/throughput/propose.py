@@ -2,9 +2,9 @@
 
     python benchmarks/throughput/propose.py
 
-Proposes with pretrained/yeast for 1,000 data sets (the 249 yeast sets of benchmarks/yeast/descriptors.tsv, drawn with
-replacement, each number a little changed, so that no two are alike); starts `ambient propose` anew; and makes PPO
-updates over 36 tasks with 5 architectures each. Writes propose.json and propose.md beside this file.
+Proposes with the controller of benchmarks/yeast/zero-shot for 1,000 data sets (the 249 yeast sets of descriptors.tsv
+there, drawn with replacement, each number a little changed, so that no two are alike); starts `ambient propose` anew;
+and makes PPO updates over 36 tasks with 5 architectures each. Writes propose.json and propose.md beside this file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from descriptors import Descriptors
 from descriptors.schema import NAMES, SCHEMA_VERSION
 
 HERE = Path(__file__).resolve().parent
-TABLE = HERE.parent / "yeast" / "descriptors.tsv"
+YEAST = HERE.parent / "yeast"
+TABLE = YEAST / "descriptors.tsv"
+CONTROLLER = YEAST / "zero-shot" / "ambient-plus" / "controller"
 COUNT, REPEATS = 1000, 7
 TASKS, ARCHITECTURES = 36, 5
 
@@ -38,7 +40,7 @@ TASKS, ARCHITECTURES = 36, 5
 def main() -> None:
     """Measure; write what came out."""
     started = time.perf_counter()
-    controller = Controller.load("yeast")
+    controller = Controller.load(CONTROLLER)
     loading = time.perf_counter() - started
     several = data_sets(controller)
     controller.propose(several[:2])  # what is computed once
@@ -107,7 +109,8 @@ def cold(described: Descriptors) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "descriptors.json"
         described.save(path)
-        command = [sys.executable, "-m", "ambient", "propose", str(path), "--controller", "yeast"]
+        command = [sys.executable, "-m", "ambient.cli.main", "propose", str(path)]
+        command += ["--controller", str(CONTROLLER)]
         said = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
         assert json.loads(said.stdout)["proposals"]
 

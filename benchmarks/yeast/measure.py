@@ -67,15 +67,18 @@ def measure(
         for metric in ("validation_auroc", "test_auroc")
     }
     known: dict[str, list[Evaluation]] = {name: [] for name in held_out}
-    thorough: dict[tuple[str, str], Evaluation] = {}
+    thorough: dict[tuple[str, tuple[int, ...]], float] = {}
     for row in store.rows(held_out, space.name, state="done"):
         if row.fidelity_hash == SEARCH.hash:
             known[row.task].append(row)
         elif row.fidelity_hash == FULL.hash:
-            thorough[row.task, row.architecture.key] = row
+            thorough[row.task, row.architecture.tokens] = row.metrics["test_auroc"]
     ways: dict[str, Any] = {}
     for way in WAYS:
-        keys = {name: [key_of(entry) for entry in proposals[way][name]] for name in held_out}
+        keys = {
+            name: [space.architecture(entry["tokens"]).key for entry in proposals[way][name]]
+            for name in held_out
+        }
         trained = {name: {row.architecture.key for row in known[name]} for name in held_out}
         if any(set(keys[name]) - trained[name] for name in held_out):
             print(f"{way}: not all of it is trained yet; left out")
@@ -96,24 +99,11 @@ def measure(
         "child_seeds": sorted({row.seed for row in trainings(proposals["controller"], known)}),
         "coverage": coverage(proposals["controller"], known),
     }
-    fitted = {
-        name: thorough.get((name, key_of(proposals["controller"][name][0]))) for name in held_out
-    }
-    if all(fitted.values()):
-        result["full"] = {
-            name: {
-                "full": row.metrics["test_auroc"],
-                "kmer": fit_kmer_baseline(tasks[name])["test_auroc"],
-            }
-            for name, row in fitted.items()
-            if row is not None
-        }
+    result["kmer"] = {name: fit_kmer_baseline(tasks[name])["test_auroc"] for name in held_out}
+    first = {name: tuple(proposals["controller"][name][0]["tokens"]) for name in held_out}
+    if all((name, first[name]) in thorough for name in held_out):
+        result["full"] = {name: thorough[name, first[name]] for name in held_out}
     return result
-
-
-def key_of(entry: Mapping[str, Any]) -> str:
-    """Give the key of a proposed architecture."""
-    return Architecture.from_dict(entry["architecture"]).key
 
 
 def trainings(
@@ -124,7 +114,7 @@ def trainings(
         row
         for name, entries in proposals.items()
         for row in known[name]
-        if row.architecture.key in {key_of(entry) for entry in entries}
+        if list(row.architecture.tokens) in [entry["tokens"] for entry in entries]
     ]
 
 
@@ -196,16 +186,24 @@ def as_text(result: Mapping[str, Any]) -> str:
         lines.append(
             f"| {way} | {reached.mean():.4f} | {better} | {told} | {values(way, 'regret').mean():.4f} |"
         )
+    kmer = np.array([result["kmer"][name] for name in tasks])
+    gain = mean_interval((own - kmer).tolist())
+    lines.append(
+        f"| 5-mer logistic regression | {kmer.mean():.4f} | {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) | "
+        f"{(own > kmer).sum()} | | |"
+    )
+    added = {"5-mers": result["kmer"]}
+    if "full" in result:
+        added["at `full`"] = result["full"]
     lines += [
         "",
         f"The 80% intervals of the proposals hold {result['coverage']:.0%} of their trainings.",
         "",
-        "| task | " + " | ".join(ways) + (" | at `full` | 5-mers |" if "full" in result else " |"),
-        "|---|" + "---|" * (len(ways) + 2 * ("full" in result)),
+        "| task | " + " | ".join([*ways, *added]) + " |",
+        "|---|" + "---|" * (len(ways) + len(added)),
     ]
     for name in tasks:
         cells = [f"{ways[way][name]['test_auroc']:.3f}" for way in ways]
-        if "full" in result:
-            cells += [f"{result['full'][name][key]:.3f}" for key in ("full", "kmer")]
+        cells += [f"{of[name]:.3f}" for of in added.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -116,11 +116,10 @@ def card(controller: Controller, result: Mapping[str, Any], rows: list[Evaluatio
         )
     full = ""
     if "full" in result:
-        pairs = np.array([[one["full"], one["kmer"]] for one in result["full"].values()])
+        full_ones, kmer = (np.array(list(result[name].values())) for name in ("full", "kmer"))
         full = (
-            f" Trained at `full`, the proposals reach {pairs[:, 0].mean():.3f}, 5-mer logistic regression "
-            f"{pairs[:, 1].mean():.3f}; the proposal is ahead on {(pairs[:, 0] > pairs[:, 1]).sum()} of "
-            f"{len(pairs)}."
+            f" Trained at `full`, the proposals reach {full_ones.mean():.3f}, 5-mer logistic regression "
+            f"{kmer.mean():.3f}; the proposal is ahead on {(full_ones > kmer).sum()} of {len(kmer)}."
         )
     return CARD.format(
         tasks=len(controller.tasks),

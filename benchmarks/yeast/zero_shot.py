@@ -123,13 +123,7 @@ def propose(
             ):
                 (proposal,) = one.propose(of)
                 expected = None if proposal.expected is None else asdict(proposal.expected)
-                found[way][name].append(
-                    {
-                        "architecture": proposal.architecture.to_dict(),
-                        "summary": proposal.architecture.summary(),
-                        "expected": expected,
-                    }
-                )
+                found[way][name].append({**entry_of(proposal.architecture), "expected": expected})
     nearest = {name: controller.nearest(described[name])[0][0] for name in held_out}
     found |= choose_recorded(corpus, space, recorded, nearest)
     found["predictor's best recorded"] = {
@@ -228,13 +222,17 @@ def choose_recorded(
     }
 
     def entry(tasks: list[str]) -> dict[str, Any]:
-        architecture = by_key[recorded[tasks].mean(axis=1).idxmax()]
-        return {"architecture": architecture.to_dict(), "summary": architecture.summary()}
+        return entry_of(by_key[recorded[tasks].mean(axis=1).idxmax()])
 
     return {
         way: {spec.name: [entry(tasks(spec))] for spec in corpus.held_out_tasks}
         for way, tasks in asked_of.items()
     }
+
+
+def entry_of(architecture: Architecture) -> dict[str, Any]:
+    """Write an architecture of the space."""
+    return {"tokens": list(architecture.tokens), "summary": architecture.summary()}
 
 
 def expected_best(
@@ -245,8 +243,7 @@ def expected_best(
     vectors = np.tile(controller.scaler.transform(of), (len(known), 1))
     assert controller.predictor is not None
     expected = controller.predictor.predict(vectors, np.array([one.tokens for one in known])).mean
-    best = known[int(np.argmax(expected))]
-    return {"architecture": best.to_dict(), "summary": best.summary()}
+    return entry_of(known[int(np.argmax(expected))])
 
 
 def evaluate(
@@ -259,7 +256,7 @@ def evaluate(
     """Train what was proposed; write all that is known."""
     stages = [
         [
-            Request(name, Architecture.from_dict(entry["architecture"]), seed, SEARCH)
+            Request(name, space.architecture(entry["tokens"]), seed, SEARCH)
             for name, entries in proposals[way].items()
             for entry in entries
         ]
@@ -269,7 +266,7 @@ def evaluate(
     if full:
         stages.append(
             [
-                Request(name, Architecture.from_dict(entries[0]["architecture"]), 0, FULL)
+                Request(name, space.architecture(entries[0]["tokens"]), 0, FULL)
                 for name, entries in proposals["controller"].items()
             ]
         )

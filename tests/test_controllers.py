@@ -1,11 +1,11 @@
-"""What ships in pretrained/: it loads by name, belongs together, and proposes for data sets like those it knows."""
+"""Controllers that lie in the repository: each loads, and proposes for data sets like those it knows."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +17,21 @@ from ambient.errors import RunError
 from descriptors import Descriptors
 from descriptors.schema import NAMES, SCHEMA_VERSION
 
-SHELF = Path(str(resources.files("pretrained")))
-SHIPPED = sorted(path.parent.name for path in SHELF.glob("*/card.json"))
+REPOSITORY = Path(__file__).resolve().parents[1]
+FOLDERS = [
+    path.parent
+    for place in ("pretrained/*", "benchmarks/yeast/zero-shot/*/controller")
+    for path in sorted(REPOSITORY.glob(f"{place}/card.json"))
+]
 
 
-def test_yeast_ships() -> None:
-    assert "yeast" in SHIPPED
+def test_there_is_one() -> None:
+    assert FOLDERS
 
 
-@pytest.fixture(params=SHIPPED)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=FOLDERS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def folder(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
 
 
 def like(controller: Controller, task: int) -> Descriptors:
@@ -42,8 +46,8 @@ def like(controller: Controller, task: int) -> Descriptors:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_it_proposes_networks_that_can_be_built(name: str) -> None:
-    controller = Controller.load(name)
+def test_it_proposes_networks_that_can_be_built(folder: Path) -> None:
+    controller = Controller.load(folder)
     proposals = controller.propose([like(controller, 0), like(controller, -1)], top=2)
     for best, other in proposals:
         assert best.probability > other.probability
@@ -54,8 +58,8 @@ def test_it_proposes_networks_that_can_be_built(name: str) -> None:
         assert logits.shape == (2, 1)
 
 
-def test_its_descriptors_matter_and_the_unlike_is_told(name: str) -> None:
-    controller = Controller.load(name)
+def test_its_descriptors_matter_and_the_unlike_is_told(folder: Path) -> None:
+    controller = Controller.load(folder)
     first = [
         one[0].architecture.key
         for one in controller.propose([like(controller, n) for n in range(len(controller.tasks))])
@@ -69,8 +73,8 @@ def test_its_descriptors_matter_and_the_unlike_is_told(name: str) -> None:
     )
 
 
-def test_its_predictor_knows_its_training_tasks(name: str) -> None:
-    controller = Controller.load(name)
+def test_its_predictor_knows_its_training_tasks(folder: Path) -> None:
+    controller = Controller.load(folder)
     assert controller.predictor is not None
     records = controller.predictor.records
     assert set(records.tasks) == {task.name for task in controller.tasks}
@@ -78,19 +82,8 @@ def test_its_predictor_knows_its_training_tasks(name: str) -> None:
     assert 0.4 < records.values.min() < records.values.max() <= 1
 
 
-def test_the_model_card_says_what_the_folder_holds(name: str) -> None:
-    text = (SHELF / name / "README.md").read_text()
-    card = json.loads((SHELF / name / "card.json").read_text())
-    assert f"--controller {name}" in text
-    assert card["space"]["name"] in text
-    assert f"{len(card['tasks'])} data sets" in text
-
-
-def test_changed_weights_are_refused(name: str, tmp_path: Path) -> None:
-    copy = tmp_path / name
-    copy.mkdir()
-    for path in (SHELF / name).iterdir():
-        (copy / path.name).write_bytes(path.read_bytes())
+def test_changed_weights_are_refused(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     weights = bytearray((copy / "predictor.safetensors").read_bytes())
     weights[-1] ^= 1
     (copy / "predictor.safetensors").write_bytes(bytes(weights))
@@ -98,9 +91,9 @@ def test_changed_weights_are_refused(name: str, tmp_path: Path) -> None:
         Controller.load(copy)
 
 
-def test_the_command_line_finds_it_by_name_from_anywhere(name: str, tmp_path: Path) -> None:
-    like(Controller.load(name), 0).save(tmp_path / "new.json")
-    command = [sys.executable, "-m", "ambient", "propose", "new.json", "--controller", name]
+def test_the_command_line_proposes_with_it(folder: Path, tmp_path: Path) -> None:
+    like(Controller.load(folder), 0).save(tmp_path / "new.json")
+    command = [sys.executable, "-m", "ambient.cli.main", "propose", "new.json", "--controller", str(folder)]
     said = subprocess.run(
         [*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
