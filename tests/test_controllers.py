@@ -93,7 +93,15 @@ def test_changed_weights_are_refused(folder: Path, tmp_path: Path) -> None:
 
 def test_the_command_line_proposes_with_it(folder: Path, tmp_path: Path) -> None:
     like(Controller.load(folder), 0).save(tmp_path / "new.json")
-    command = [sys.executable, "-m", "ambient.cli.main", "propose", "new.json", "--controller", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "ambient.cli.main",
+        "propose",
+        "new.json",
+        "--controller",
+        str(folder),
+    ]
     said = subprocess.run(
         [*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -255,11 +255,9 @@ class Controller:
         known = np.array([task.vector[:count] for task in by_name]).reshape(-1, count)
         apart = np.linalg.norm(vectors[:, None, :count] - known, axis=2)
         order = np.argsort(apart, axis=1, kind="stable")
-        sorted_apart = np.take_along_axis(apart, order, axis=1)
-        return [
-            tuple((names[index], distance) for index, distance in zip(*pair, strict=True))
-            for pair in zip(order.tolist(), sorted_apart.tolist(), strict=True)
-        ]
+        nearest = np.array(names, dtype=object)[order].tolist()
+        distances = np.take_along_axis(apart, order, axis=1).tolist()
+        return [tuple(zip(*pair, strict=True)) for pair in zip(nearest, distances, strict=True)]
 
     def is_outside(self, descriptors: Descriptors | None) -> bool:
         """Whether a data set lies farther from every training task than any of these from its own nearest."""

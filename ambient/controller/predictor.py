@@ -198,16 +198,15 @@ class Predictor:
             Standardised descriptors, of each pair's data set.
         tokens : array, int, shape (m, decisions)
         """
-        data, factor, weights = self._solved
+        data, _, weights = self._solved
         asked = _Data.of(vectors, tokens, data)
         with torch.no_grad():
             between = _covariance(self._free, asked, data, same=False)
             mean = between @ weights + self._free["mean"]
             variances = self._free["variances"].exp()
             prior = variances[:-1].sum() + _noise(self._free, asked)
-            # A deviation needs no more digits than float32 has, and takes half the time.
             explained = torch.linalg.solve_triangular(
-                factor.float(), between.T.float(), upper=False
+                self._short_factor, between.T.float(), upper=False
             )
             deviation = (prior - explained.square().sum(0)).clamp_min(1e-12).sqrt()
         return Prediction(data.unscaled(mean).numpy(), (deviation * data.scale).numpy())
@@ -242,6 +241,11 @@ class Predictor:
                 return data.unscaled(found).numpy()
 
         return mean
+
+    @cached_property
+    def _short_factor(self) -> Tensor:
+        """Cholesky's factor in float32: a deviation needs no more digits, and takes half the time."""
+        return self._solved[1].float()
 
     @cached_property
     def _inverse(self) -> Tensor:
