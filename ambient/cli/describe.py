@@ -101,8 +101,7 @@ def descriptors_of(
     source: Path, seed: int, options: dict[str, Any], quiet: bool = False
 ) -> Descriptors:
     """Read descriptors from JSON, or make them from peaks and say, unless quiet, what was left out."""
-    from descriptors import Descriptors, describe
-    from descriptors.explain import left_out
+    from descriptors.record import Descriptors
 
     if source.suffix == ".json":
         given = sorted(name for name, value in options.items() if value is not None)
@@ -113,6 +112,9 @@ def descriptors_of(
             )
         return Descriptors.load(source)
     need(options["genome"], "--genome", "to read the sequence under the peaks")
+    from descriptors.explain import left_out
+    from descriptors.pipeline import describe
+
     chosen = {**options, "chromosomes": split_names(options["chromosomes"])}
     described = describe(source, seed=seed, **chosen)
     if not quiet:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from ambient.errors import RunError
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["INACTIVE", "Policy", "PolicyConfig", "SkipAttention", "along"]
 
+IMPOSSIBLE = (
+    -1e30
+)  # log-probability of a choice that a decision does not have; finite, for the entropy's sake
 INACTIVE = -1  # token of a decision that earlier decisions switched off
 ROUNDING = 1e-4  # by which two passes may differ in one log-probability, with room to spare
 
@@ -75,6 +78,9 @@ class Policy(nn.Module):
         Of the initial weights; torch's global generator is left as it was.
     """
 
+    _possible: Tensor  # (decisions, most choices): whether a decision has so many
+    _first_rows: Tensor  # (decisions,): of its embedding in the table of all
+
     def __init__(
         self,
         space: SearchSpace,
@@ -106,6 +112,15 @@ class Policy(nn.Module):
             )
             if space.skips:
                 self.attention = SkipAttention(config.hidden)
+        counts = torch.tensor(self.choice_counts)
+        possible = torch.arange(max(self.choice_counts)) < counts[:, None]
+        self.register_buffer("_possible", possible, persistent=False)
+        tables = list(self.embeddings)
+        heights = [len(weight) for weight in self.embeddings.parameters()]
+        first = [sum(heights[: tables.index(name)]) for name in self._tables]
+        self.register_buffer("_first_rows", torch.tensor(first), persistent=False)
+        sources = [space.decisions[index].skip for index in space.skips]
+        self._read_after = [source[0] + 1 for source in sources if source]  # steps of the LSTM
         with torch.no_grad():
             # A flag that is never set in training gets no gradient: its weight must not be random
             # when one is met later.
@@ -179,22 +194,31 @@ class Policy(nn.Module):
         """
         return along(self.read(descriptors, tokens), tokens)
 
-    def read(self, descriptors: Tensor, tokens: Tensor) -> list[Tensor]:
+    def read(self, descriptors: Tensor, tokens: Tensor) -> Tensor:
         """Give the log-probabilities of all choices of each decision, on the way to given architectures.
 
-        Parameters are those of `log_probability_and_entropy`.
+        Parameters are those of `log_probability_and_entropy`. All decisions pass through their heads at once,
+        which takes a third of the time that one after the other takes.
 
         Returns
         -------
-        list of Tensor, float32, each of shape (batch, choices)
-            With gradient; also where the decision is not active.
+        Tensor, float32, shape (decisions, batch, most choices of a decision)
+            With gradient; also where the decision is not active. `IMPOSSIBLE` where it has fewer choices.
         """
-        batch, decisions = tokens.shape
-        inputs = [self.start.expand(batch, -1)]
-        inputs += [self._embed(index, tokens[:, index]) for index in range(decisions - 1)]
-        outputs, _ = self.lstm(torch.stack(inputs, dim=1), self._initial_state(descriptors))
-        states = [outputs[:, index] for index in range(decisions)]
-        return [self._head(index, states) for index in range(decisions)]
+        outputs, _ = self.lstm(self._inputs(tokens), self._initial_state(descriptors))
+        outputs = outputs.transpose(0, 1)
+        heads = [head for head in self.heads if isinstance(head, nn.Linear)]
+        weights = pad_sequence([head.weight for head in heads], batch_first=True).transpose(1, 2)
+        biases = pad_sequence([head.bias for head in heads], batch_first=True)
+        skips = list(self.space.skips)
+        plain = [index for index in range(len(outputs)) if index not in skips]
+        logits = torch.baddbmm(biases[:, None], outputs[plain], weights)
+        if skips:
+            wanted = self.attention(outputs[self._read_after], outputs[skips])
+            width = max(self.choice_counts)
+            wider = [nn.functional.pad(one, (0, width - one.shape[2])) for one in (logits, wanted)]
+            logits = torch.cat(wider)[torch.tensor([*plain, *skips]).argsort()]
+        return self._log_probabilities(logits, self._possible[:, None])
 
     @torch.no_grad()
     def beam(
@@ -302,19 +326,29 @@ class Policy(nn.Module):
         """Advance one decision: log-probabilities (batch, choices) and the new state; `outputs` grows."""
         output, state = self.lstm(inputs[:, None], state)
         outputs.append(output[:, 0])
-        return self._head(index, outputs), state
-
-    def _head(self, index: int, outputs: Sequence[Tensor]) -> Tensor:
-        """Give log-probabilities (batch, choices); sampling, training and deployment pass here."""
         skip = self.space.decisions[index].skip
         if skip is None:
-            logits = self.heads[index](outputs[index])
+            logits = self.heads[index](output[:, 0])
         else:  # a layer's token is read by the step after it
-            logits = self.attention(outputs[skip[0] + 1], outputs[index])
+            logits = self.attention(outputs[skip[0] + 1], output[:, 0])
+        return self._log_probabilities(logits), state
+
+    def _log_probabilities(self, logits: Tensor, possible: Tensor | None = None) -> Tensor:
+        """Sharpen, bound and normalise logits (..., choices); sampling, training and deployment pass here."""
         logits = logits / self.config.temperature
         if self.config.tanh_bound is not None:
             logits = self.config.tanh_bound * torch.tanh(logits / self.config.tanh_bound)
-        return torch.log_softmax(logits, dim=1)
+        if possible is not None:
+            logits = logits.masked_fill(~possible, IMPOSSIBLE)
+        return torch.log_softmax(logits, dim=-1)
+
+    def _inputs(self, tokens: Tensor) -> Tensor:
+        """Give what the LSTM reads on the way to architectures: (batch, decisions) -> (batch, decisions, embedding)."""
+        table = torch.cat(list(self.embeddings.parameters()))
+        read = tokens[:, :-1]
+        embedded = nn.functional.embedding(read.clamp(min=0) + self._first_rows[:-1], table)
+        embedded = torch.where(read[:, :, None] >= 0, embedded, self.inactive)
+        return torch.cat([self.start.expand(len(tokens), 1, -1), embedded], dim=1)
 
     def _embed(self, index: int, tokens: Tensor) -> Tensor:
         """Give the next LSTM input (batch, embedding) for the tokens (batch,) of a decision."""
@@ -345,17 +379,17 @@ class SkipAttention(nn.Module):
         self.score = nn.Linear(hidden, 1, bias=False)
 
     def forward(self, earlier: Tensor, now: Tensor) -> Tensor:
-        """Map two states (batch, hidden) to logits (batch, 2) of no and yes; yes is sigmoid of the second."""
+        """Map two states (..., hidden) to logits (..., 2) of no and yes; yes is sigmoid of the second."""
         wanted = self.score(torch.tanh(self.previous(earlier) + self.current(now)))
-        return torch.cat([torch.zeros_like(wanted), wanted], dim=1)
+        return torch.cat([torch.zeros_like(wanted), wanted], dim=-1)
 
 
-def along(choices: Sequence[Tensor], tokens: Tensor) -> tuple[Tensor, Tensor]:
+def along(choices: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Sum up what was met on the way to given architectures.
 
     Parameters
     ----------
-    choices : sequence of Tensor, float32, each of shape (batch, choices)
+    choices : Tensor, float32, shape (decisions, batch, most choices)
         Log-probabilities of each decision, as `Policy.read` gives them.
     tokens : Tensor, int64, shape (batch, decisions)
         The architectures; -1 where a decision is not active.
@@ -365,13 +399,10 @@ def along(choices: Sequence[Tensor], tokens: Tensor) -> tuple[Tensor, Tensor]:
     log_probability, entropy : Tensor, float32, shape (batch,)
         As `Policy.log_probability_and_entropy` gives them.
     """
-    total = torch.zeros(len(tokens))
-    entropy = torch.zeros(len(tokens))
-    for index, log_probabilities in enumerate(choices):
-        total = total + _gather(log_probabilities, tokens[:, index])
-        spread = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
-        entropy = entropy + torch.where(tokens[:, index] >= 0, spread, 0.0)
-    return total, entropy
+    active = tokens.T >= 0
+    taken = choices.gather(2, tokens.T.clamp(min=0)[:, :, None])[:, :, 0]
+    spread = -(choices.exp() * choices).sum(dim=2)
+    return torch.where(active, taken, 0.0).sum(dim=0), torch.where(active, spread, 0.0).sum(dim=0)
 
 
 def _gather(log_probabilities: Tensor, tokens: Tensor) -> Tensor:

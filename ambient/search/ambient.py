@@ -111,7 +111,7 @@ class AmbientSearcher:
             task: deque(one.tokens for one in those) for task, those in (proposals or {}).items()
         }
         self.optimiser = torch.optim.Adam(
-            self.policy.parameters(), lr=config.ppo.learning_rate, eps=1e-5
+            self.policy.parameters(), lr=config.ppo.learning_rate, eps=1e-5, fused=True
         )
         self.baselines = Baselines(config.baseline_decay)
         self._stopping = EarlyStopping(config.early_stopping) if config.early_stopping else None

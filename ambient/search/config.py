@@ -25,6 +25,9 @@ class AmbientConfig:
     metric: str = "validation_auroc"  # what is rewarded; always of the validation split
     baseline_decay: float = 0.9  # of each task's moving average, per visit
     shuffle_descriptors: bool = False  # control: each task gets another task's descriptors
+    leave_own_out: bool = (
+        False  # a predictor's reward: what the other tasks tell of a task's descriptors
+    )
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     early_stopping: StoppingConfig | None = None  # None: every child is trained to its end
@@ -45,10 +48,11 @@ class AmbientConfig:
     def to_dict(self) -> dict[str, Any]:
         """Give the configuration as a JSON value."""
         values = asdict(self)
+        # Runs that were begun before these could be chosen say nothing of them.
+        if not self.leave_own_out:
+            del values["leave_own_out"]
         if self.early_stopping is None:
-            del values[
-                "early_stopping"
-            ]  # runs that were begun before it could be chosen say nothing of it
+            del values["early_stopping"]
         else:
             values["early_stopping"]["epochs"] = list(self.early_stopping.epochs)
         return values

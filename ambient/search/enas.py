@@ -256,15 +256,13 @@ class EnasSearcher:
         )
 
 
-def skip_divergence(
-    space: SearchSpace, choices: Sequence[Tensor], tokens: Tensor, target: float
-) -> Tensor:
+def skip_divergence(space: SearchSpace, choices: Tensor, tokens: Tensor, target: float) -> Tensor:
     """Say how far the probabilities of skips are from a share that is aimed at.
 
     Parameters
     ----------
     space : SearchSpace
-    choices : sequence of Tensor, float32, each of shape (batch, choices)
+    choices : Tensor, float32, shape (decisions, batch, most choices)
         Log-probabilities of each decision, as `Policy.read` gives them.
     tokens : Tensor, int64, shape (batch, decisions)
         The architectures on whose way they were met; -1 where a decision was not active.
@@ -281,7 +279,7 @@ def skip_divergence(
     total = torch.zeros(len(tokens))
     aimed_at = torch.tensor([1 - target, target]).log()
     for index in space.skips:
-        log_p = choices[index]
+        log_p = choices[index, :, : len(aimed_at)]
         each = (log_p.exp() * (log_p - aimed_at)).sum(dim=1)
         total = total + torch.where(tokens[:, index] >= 0, each, 0.0)
     reached = {skip[1] for skip in (space.decisions[index].skip for index in space.skips) if skip}

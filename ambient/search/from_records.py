@@ -16,7 +16,7 @@ from ambient.search.ambient import AmbientSearcher
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
 
-__all__ = ["learn_predictor", "predictor_from", "predictor_of"]
+__all__ = ["answering", "learn_predictor", "predictor_from", "predictor_of"]
 
 
 def learn_predictor(
@@ -29,8 +29,14 @@ def learn_predictor(
     RunError
         The file is no store and no exported table, or holds too few rows of this run's kind.
     """
-    predictor = predictor_from(read_recorded(path), path, searcher, tasks)
-    return PredictorEngine(predictor, tasks, searcher.vectors)
+    return answering(predictor_from(read_recorded(path), path, searcher, tasks), searcher, tasks)
+
+
+def answering(
+    predictor: Predictor, searcher: AmbientSearcher, tasks: Mapping[str, TaskData]
+) -> PredictorEngine:
+    """Let a predictor answer a searcher's requests."""
+    return PredictorEngine(predictor, tasks, searcher.vectors, searcher.config.leave_own_out)
 
 
 def predictor_from(

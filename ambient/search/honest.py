@@ -19,7 +19,7 @@ from ambient.evaluate.energy import EnergyMeter
 from ambient.evaluate.predicted import PredictorEngine
 from ambient.files import write_json_atomic
 from ambient.search.ambient import AmbientSearcher
-from ambient.search.from_records import predictor_from
+from ambient.search.from_records import answering, predictor_from
 from ambient.search.rounds import Round, read_round, read_rounds, round_file
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class HonestPredictor:
         """Learn from all that is known now; what comes back answers requests."""
         if self._predictor is None:
             self._predictor = predictor_from(self._rows, self._where, self._searcher, self._tasks)
-        return PredictorEngine(self._predictor, self._tasks, self._searcher.vectors)
+        return answering(self._predictor, self._searcher, self._tasks)
 
     def recall(self) -> None:
         """Take in the rounds before the searcher's step, as after a resume."""

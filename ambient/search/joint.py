@@ -74,6 +74,11 @@ class JointConfig:
                 f"train: found {self.ahead} steps ahead, 0 or more are needed; correct it"
             )
         choice = as_choice(self.engine, self.workers)
+        if self.controller.leave_own_out and choice.kind != "predictor":
+            raise RunError(
+                f"train: found leave_own_out with the engine {choice.name}, whose rewards are each task's own; set it "
+                "to false, or choose predictor:PATH"
+            )
         if self.real_every is None:
             if choice.kind == "predictor" and choice != EngineChoice(choice.name):
                 raise RunError(

@@ -3,6 +3,7 @@
     python benchmarks/yeast/analyse.py
 
 reads table.tsv.gz (`table.py` makes it) and writes analysis.json and analysis.md beside this file; trains nothing.
+Architectures that were drawn at random and those of good.json, which controllers proposed, are analysed apart.
 
 - **Shares of the variance** of validation AUROC, over the architectures that all 36 training tasks have: task,
   architecture, their interaction, and noise (half the mean squared difference of two seeds).
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
-from table import ARCHITECTURES_SEED, HERE, PLAN
+from table import HERE, PLAN, architectures_of
 
 from ambient.child.fidelity import SEARCH
 from ambient.data.corpus import read_corpus
@@ -35,11 +36,11 @@ from ambient.evaluate.exchange import import_tsv
 from ambient.files import write_atomic, write_json_atomic
 from ambient.report.summary import mean_interval
 from ambient.space import named_space
-from ambient.zero_shot import draw_random
 
 SPACES = ("ambient-plus", "ambient-10")
 LEAST = 5  # architectures that all training tasks must share
-DRAWN = max(part.last for part in PLAN)
+RANDOM, GOOD = "random", "good"  # where an architecture is from
+FEW = 20  # architectures: with fewer nothing is said about single decisions
 
 
 def main() -> None:
@@ -47,11 +48,16 @@ def main() -> None:
     corpus = read_corpus(HERE / "corpus.yaml")
     rows = read_table(HERE / "table.tsv.gz")
     categories = {spec.name: spec.category for spec in corpus.training_tasks}
+    drawn = rows[rows["origin"] == RANDOM]
     found = {
-        space: analysed(rows[rows["space"] == space], categories, space)
+        space: analysed(drawn[drawn["space"] == space], categories, space)
         for space in SPACES
-        if (rows["space"] == space).any()
+        if (drawn["space"] == space).any()
     }
+    proposed = rows[rows["origin"] == GOOD]
+    if len(proposed):
+        (space,) = proposed["space"].unique()
+        found[f"{space}, proposed by controllers"] = analysed(proposed, categories, space)
     write_json_atomic(HERE / "analysis.json", found)
     text = "\n\n".join(as_text(space, one) for space, one in found.items()) + "\n"
     write_atomic(HERE / "analysis.md", text)
@@ -61,12 +67,11 @@ def main() -> None:
 def read_table(path: Path) -> pd.DataFrame:
     """Give a row for each whole training at `search`: task, space, architecture, seed, tokens, AUROCs, seconds.
 
-    Of architectures that were drawn at random alone: what a controller or a search asked for was chosen by
-    evaluations, also of tasks that are hidden here.
+    Of architectures of the plan alone, drawn at random (`origin` RANDOM) or of good.json (GOOD): what else a
+    controller or a search asked for was chosen by evaluations, also of tasks that are hidden here.
     """
-    drawn = {
-        space: {one.key for one in draw_random(named_space(space), DRAWN, ARCHITECTURES_SEED)}
-        for space in {part.space for part in PLAN}
+    origins = {
+        one.key: GOOD if part.good else RANDOM for part in PLAN for one in architectures_of(part)
     }
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
         import_tsv(store, path)
@@ -76,6 +81,7 @@ def read_table(path: Path) -> pd.DataFrame:
                 "space": one.architecture.space,
                 "version": one.architecture.space_version,
                 "architecture": one.architecture.key,
+                "origin": origins[one.architecture.key],
                 "tokens": one.architecture.tokens,
                 "seed": one.seed,
                 "validation": one.metrics["validation_auroc"],
@@ -83,7 +89,7 @@ def read_table(path: Path) -> pd.DataFrame:
                 "cpu_seconds": one.cpu_seconds,
             }
             for one in store.rows(fidelity=SEARCH.hash, state="done")
-            if one.architecture.key in drawn.get(one.architecture.space, ())
+            if one.architecture.key in origins
         ]
     return pd.DataFrame(rows)
 
@@ -118,6 +124,8 @@ def analysed(rows: pd.DataFrame, categories: Mapping[str, str], space: str) -> d
         tests = [whole(part, "test", list(categories))[both] for part in (first, second)]
         result["ceiling"] = ceiling((table[both], again[both]), tests)
     result["optimistic_ceiling"] = optimistic_ceiling(table)
+    if table.shape[1] < FEW:
+        return result
     result["decisions"] = {
         category: decision_shares(first[first["task"].map(categories) == category], space)
         for category in sorted(set(categories.values()))
@@ -241,6 +249,8 @@ def as_text(space: str, found: Mapping[str, Any]) -> str:
     lines.append(
         f"- The same on the validation AUROC that chose it, luck included: {found['optimistic_ceiling']:+.4f}."
     )
+    if "decisions" not in found:
+        return "\n".join(lines)
     decisions = found["decisions"]
     categories = list(decisions)
     lines += [

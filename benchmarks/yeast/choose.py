@@ -1,11 +1,12 @@
 """Can a choice by descriptors beat one choice for all? Leave tasks out of the table, and choose for them.
 
-    python benchmarks/yeast/choose.py [--space ambient-plus] [--held-out]
+    python benchmarks/yeast/choose.py [--space ambient-plus] [--good] [--held-out]
 
-takes the architectures of table.tsv.gz that all tasks have, hides the evaluations of some tasks, chooses an
-architecture for each of them by what is left, and looks up what it reached there. Only the 36 training tasks are used:
-in six folds of tasks, and leaving out one category at a time. `--held-out` does it once more for the 12 held-out
-tasks, from all 36; that is for the end, when everything is settled. Writes choices-SPACE.json and choices-SPACE.md.
+takes the random architectures of table.tsv.gz that all tasks have (`--good`: those that controllers proposed,
+good.json), hides the evaluations of some tasks, chooses an architecture for each of them by what is left, and looks up
+what it reached there. Only the 36 training tasks are used: in six folds of tasks, and leaving out one category at a
+time. `--held-out` does it once more for the 12 held-out tasks, from all 36; that is for the end, when everything is
+settled. Writes choices-SPACE.json and choices-SPACE.md, or choices-SPACE-good.*.
 
 Ways to choose:
 
@@ -28,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from analyse import read_table, whole
+from analyse import GOOD, RANDOM, read_table, whole
 
 from ambient.controller.predictor import Predictor, Records
 from ambient.controller.scaling import Scaler
@@ -51,6 +52,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--space", default="ambient-plus")
+    parser.add_argument("--good", action="store_true", help="among those of good.json")
     parser.add_argument(
         "--held-out", action="store_true", help="also choose for the held-out tasks"
     )
@@ -62,6 +64,9 @@ def main() -> None:
         (rows["space"] == arguments.space)
         & (rows["version"] == named_space(arguments.space).version)
     ]
+    origin = GOOD if arguments.good else RANDOM
+    if not arguments.good:
+        rows = rows[rows["origin"] == RANDOM]
     categories = {spec.name: spec.category for spec in corpus.tasks}
     training = [spec.name for spec in corpus.training_tasks]
     splits = {
@@ -74,12 +79,13 @@ def main() -> None:
     if arguments.held_out:
         splits["held-out tasks"] = [[spec.name for spec in corpus.held_out_tasks]]
     result = {
-        name: chosen(rows, described, training, categories, hidden)
+        name: chosen(rows, origin, described, training, categories, hidden)
         for name, hidden in splits.items()
     }
-    write_json_atomic(HERE / f"choices-{arguments.space}.json", result)
+    name = f"choices-{arguments.space}" + ("-good" if arguments.good else "")
+    write_json_atomic(HERE / f"{name}.json", result)
     text = "\n\n".join(as_table(name, one) for name, one in result.items()) + "\n"
-    write_atomic(HERE / f"choices-{arguments.space}.md", text)
+    write_atomic(HERE / f"{name}.md", text)
     print(text)
 
 
@@ -91,17 +97,19 @@ def folds(names: Sequence[str]) -> list[list[str]]:
 
 def chosen(
     rows: pd.DataFrame,
+    origin: str,
     described: Mapping[str, Any],
     training: Sequence[str],
     categories: Mapping[str, str],
     hidden_sets: Sequence[Sequence[str]],
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Give for each way and each hidden task what the choice reached."""
+    """Give for each way and each hidden task what the choice among the architectures of an origin reached."""
+    candidates = rows[(rows["seed"] == 0) & (rows["origin"] == origin)]
     found: dict[str, dict[str, dict[str, float]]] = {}
     for hidden in hidden_sets:
         known = [name for name in training if name not in hidden]
-        validation = whole(rows[rows["seed"] == 0], "validation", [*known, *hidden])
-        test = whole(rows[rows["seed"] == 0], "test", [*known, *hidden])[validation.columns]
+        validation = whole(candidates, "validation", [*known, *hidden])
+        test = whole(candidates, "test", [*known, *hidden])[validation.columns]
         scaler = Scaler.fit([described[name] for name in known])
         vectors = {name: scaler.transform(described[name]) for name in [*known, *hidden]}
         tokens = rows.drop_duplicates("architecture").set_index("architecture")["tokens"]

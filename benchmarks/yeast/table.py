@@ -1,10 +1,11 @@
-"""Train the same random architectures on all 48 yeast tasks: the table that every claim here rests on.
+"""Train the same architectures on all 48 yeast tasks: the table that every claim here rests on.
 
     python benchmarks/yeast/table.py --hours 1
 
 works through `PLAN`, from where it stopped before, at the `search` fidelity: each part of it is so many random
-architectures of a space on some tasks with one seed of the children. Evaluations go into cache/table.sqlite as they
-come, and into table.tsv.gz at the end of the call, or when it is interrupted; `--hours 0` only says how far it is.
+architectures of a space on some tasks with one seed of the children; or, on the training tasks, those of good.json,
+which controllers proposed (each entry says who, and for what). Evaluations go into cache/table.sqlite as they come, and
+into table.tsv.gz at the end of the call, or when it is interrupted; `--hours 0` only says how far it is.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.space import named_space
+from ambient.files import read_json
+from ambient.space import Architecture, named_space
 from ambient.zero_shot import draw_random
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / "cache"
 TABLE = HERE / "table.tsv.gz"
+GOOD = HERE / "good.json"
 ARCHITECTURES_SEED = 2027  # of the draw
 # Training tasks of four categories, small and large: on these every architecture is judged after each epoch.
 CURVES = ("Sko1", "Reb1", "Bdf1", "Nrd1", "H3", "Rpb7")
@@ -46,11 +49,13 @@ class Part:
     seed: int = 0  # of the children
     tasks: tuple[str, ...] | None = None  # None: all
     training_only: bool = False  # what a controller learns from comes before what it is measured by
+    good: bool = False  # of good.json, in its order, not of the draw
 
 
 PLAN = (
     Part("ambient-plus", 0, 200, tasks=CURVES),
     Part("ambient-plus", 0, 40, training_only=True),
+    Part("ambient-plus", 0, 9, training_only=True, good=True),
     Part("ambient-plus", 0, 40),
     Part("ambient-plus", 0, 14, seed=1),
     Part("ambient-10", 0, 20),
@@ -97,11 +102,21 @@ def requests_of(part: Part, corpus: Corpus) -> Iterator[Request]:
     """Give a part's requests, one architecture after the other."""
     of = corpus.training_tasks if part.training_only else corpus.tasks
     names = part.tasks or [spec.name for spec in of]
-    drawn = draw_random(named_space(part.space), part.last, ARCHITECTURES_SEED)
-    for architecture in drawn[part.first : part.last]:
+    for architecture in architectures_of(part):
         for task in names:
             rungs = JUDGED if task in CURVES and part.seed == 0 else ()
             yield Request(task, architecture, part.seed, SEARCH, rungs)
+
+
+def architectures_of(part: Part) -> list[Architecture]:
+    """Give a part's architectures."""
+    space = named_space(part.space)
+    if part.good:
+        proposed = read_json(GOOD, "file of proposed architectures")
+        found = [space.architecture(entry["tokens"]) for entry in proposed]
+    else:
+        found = draw_random(space, part.last, ARCHITECTURES_SEED)
+    return found[part.first : part.last]
 
 
 def work(engine: Remembering, store: Store, corpus: Corpus, until: float) -> None:

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from small_run import HELD_OUT, LEARNING, make_tasks, train_small
+from small_run import CONTROLLER, HELD_OUT, LEARNING, make_tasks, train_small
 from tiny_children import TINY, architectures
 
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Request, Store
 from ambient.search import read_journal
+from ambient.search.joint import JointConfig
 
 GOOD = 3  # choice of the first decision that is worth most
 
 
-def recorded(path: Path, held_out: float | None = None, tasks: tuple[str, ...] = LEARNING) -> Path:
-    """A store with all twelve architectures on the tasks; `held_out` is what those that wait would earn."""
+def rows(names: Sequence[str], worth: Callable[[int, bool], float]) -> list[Evaluation]:
+    """All twelve architectures on tasks, each worth what the number of the task and being good make it."""
     data = make_tasks()
-    rows = [
+    return [
         Evaluation.of(
             Request(name, one, 0, TINY),
             data[name].hash,
-            metrics={"validation_auroc": 0.6 + 0.1 * (one.tokens[0] == GOOD) + 0.01 * number},
+            metrics={"validation_auroc": worth(number, one.tokens[0] == GOOD)},
         )
-        for number, name in enumerate(tasks)
+        for number, name in enumerate(names)
         for one in architectures()
     ]
-    if held_out is not None:
-        rows += [
-            Evaluation.of(
-                Request(name, one, 0, TINY),
-                data[name].hash,
-                metrics={"validation_auroc": held_out * (one.tokens[0] != GOOD)},
-            )
-            for name in HELD_OUT
-            for one in architectures()
-        ]
+
+
+def recorded(path: Path, held_out: float | None = None, tasks: Sequence[str] = LEARNING) -> Path:
+    """A store of tasks that agree; `held_out` is what those that wait would earn."""
     with Store(path) as store:
-        store.put(*rows)
+        store.put(*rows(tasks, lambda number, good: 0.6 + 0.1 * good + 0.01 * number))
+        if held_out is not None:
+            store.put(*rows(HELD_OUT, lambda _, good: held_out * (not good)))
+    return path
+
+
+def at_odds(path: Path) -> Path:
+    """A store in which the first task holds the opposite of what the others do."""
+    with Store(path) as store:
+        store.put(*rows(LEARNING, lambda number, good: 0.8 if good != (number == 0) else 0.6))
     return path
 
 
@@ -83,6 +89,28 @@ def test_it_goes_on_from_records_and_then_with_real_children(tmp_path: Path) -> 
     train_small(tmp_path / "resumed", steps=7, engine="inline", resume=True)
     with Store(tmp_path / "resumed" / "store.sqlite") as store:
         assert 0 < len(store) <= 4
+
+
+@pytest.mark.parametrize("leave_own_out", [False, True])
+def test_a_reward_is_what_others_tell_where_own_records_are_left_out(
+    tmp_path: Path, leave_own_out: bool
+) -> None:
+    engine = f"predictor:{at_odds(tmp_path / 'rows.sqlite')}"
+    config = replace(CONTROLLER, leave_own_out=leave_own_out)
+    train_small(tmp_path / "run", steps=12, engine=engine, controller=config)
+    rewards: dict[bool, list[float]] = {False: [], True: []}
+    for step in read_journal(tmp_path / "run" / "journal.jsonl"):
+        for row in step["evaluations"]:
+            if row["task"] == LEARNING[0]:
+                rewards[row["tokens"][0] == GOOD].append(row["metrics"]["validation_auroc"])
+    others_way = min(rewards[True]) > max(rewards[False])
+    own_way = max(rewards[True]) < min(rewards[False])
+    assert (own_way, others_way) == (not leave_own_out, leave_own_out)
+
+
+def test_leaving_own_records_out_needs_a_predictor() -> None:
+    with pytest.raises(RunError, match="leave_own_out with the engine pool"):
+        JointConfig(controller=replace(CONTROLLER, leave_own_out=True))
 
 
 @pytest.mark.parametrize("tasks", [(), LEARNING[:1]])

@@ -94,7 +94,7 @@ def test_a_skip_is_as_probable_as_a_plain_loop_says() -> None:
             inner = attention.previous.weight @ earlier + attention.current.weight @ states[index]
             wanted = float(attention.score.weight[0] @ torch.tanh(inner))
             expected = [1 / (1 + math.exp(wanted)), 1 / (1 + math.exp(-wanted))]
-            assert read[index][row].exp().tolist() == pytest.approx(expected, rel=1e-4)
+            assert read[index, row, :2].exp().tolist() == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_skip_depends_on_the_layer_that_it_comes_from() -> None:
@@ -107,11 +107,11 @@ def test_a_skip_depends_on_the_layer_that_it_comes_from() -> None:
         policy.lstm.bias_ih_l0[hidden : 2 * hidden] = -1e4
     tokens = torch.zeros(2, len(names), dtype=torch.int64)
     tokens[1, source] = 1
-    one, other = policy.read(nothing(2), tokens)[skip].tolist()
+    one, other = policy.read(nothing(2), tokens)[skip, :, :2].tolist()
     assert one != pytest.approx(other, abs=1e-3)
     with torch.no_grad():
         policy.attention.previous.weight.zero_()
-    one, other = policy.read(nothing(2), tokens)[skip].tolist()
+    one, other = policy.read(nothing(2), tokens)[skip, :, :2].tolist()
     assert one == pytest.approx(other, abs=1e-6)
 
 
@@ -119,7 +119,7 @@ def test_the_gradient_reaches_attention_and_the_state_that_it_looks_back_at() ->
     policy = policy_of(SPACE)
     tokens, _ = drawn(policy, 4)
     choices = policy.read(nothing(4), tokens)
-    choices[SPACE.skips[-1]][:, 1].sum().backward()
+    choices[SPACE.skips[-1], :, 1].sum().backward()
     for name, weight in policy.attention.named_parameters():
         assert weight.grad is not None, name
         assert weight.grad.abs().sum() > 0, name
@@ -160,14 +160,14 @@ def test_skips_share_one_embedding() -> None:
 
 def test_the_divergence_is_zero_at_the_target_and_counts_what_applies() -> None:
     tokens = torch.zeros(2, len(SPACE.decisions), dtype=torch.int64)
-    choices = [torch.zeros(2, 5) for _ in SPACE.decisions]
+    choices = torch.zeros(len(SPACE.decisions), 2, 5)
     for p, expected in (
         (0.4, 0.0),
         (0.5, 0.5 * math.log(0.5 / 0.6) + 0.5 * math.log(0.5 / 0.4)),
         (0.9, 0.1 * math.log(0.1 / 0.6) + 0.9 * math.log(0.9 / 0.4)),
     ):
         for index in SPACE.skips:
-            choices[index] = torch.tensor([[1 - p, p]] * 2).log()
+            choices[index, :, :2] = torch.tensor([1 - p, p]).log()
         found = skip_divergence(SPACE, choices, tokens, 0.4)
         # 6 skips to 3 layers.
         torch.testing.assert_close(found, torch.full((2,), 6 / 3 * expected), atol=1e-6, rtol=1e-5)
@@ -175,9 +175,7 @@ def test_the_divergence_is_zero_at_the_target_and_counts_what_applies() -> None:
     one, other = skip_divergence(SPACE, choices, tokens, 0.4).tolist()
     assert other == pytest.approx(one * 5 / 6)
     plain = named_space("bionas-4")
-    zeros = skip_divergence(
-        plain, [torch.zeros(2, 3)] * 4, torch.zeros(2, 4, dtype=torch.int64), 0.4
-    )
+    zeros = skip_divergence(plain, torch.zeros(4, 2, 3), torch.zeros(2, 4, dtype=torch.int64), 0.4)
     assert torch.equal(zeros, torch.zeros(2))
 
 

@@ -26,6 +26,7 @@ from descriptors import Descriptors
 from descriptors.schema import NAMES, SCHEMA_VERSION
 
 LEARNING, HELD_OUT = ("one", "two", "three"), ("four",)
+CONTROLLER = AmbientConfig(tasks_per_step=2, architectures_per_task=2)
 
 
 def make_descriptors(name: str) -> Descriptors:
@@ -62,12 +63,8 @@ def train_small(
 ) -> Controller:
     """Train a controller over three tiny tasks; what a user would be told is added to `said`."""
     say = [] if said is None else said
-    config = JointConfig(
-        steps=steps,
-        fidelity=TINY,
-        controller=AmbientConfig(tasks_per_step=2, architectures_per_task=2),
-        **{"engine": "inline", **changes},  # type: ignore[arg-type]
-    )
+    usual = {"engine": "inline", "controller": CONTROLLER}
+    config = JointConfig(steps=steps, fidelity=TINY, **{**usual, **changes})  # type: ignore[arg-type]
     names = (*LEARNING, *HELD_OUT)
     with hold_run(folder, resume, say.append):
         return train_jointly(
