@@ -7,15 +7,22 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
-from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 
+from ambient.controller.card_files import (
+    CARD,
+    RECORDS,
+    WEIGHTS,
+    check_schema,
+    find_controller,
+    read_predictor,
+    read_tensors,
+)
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.predictor import Predictor
 from ambient.controller.proposal import Expected, Proposal
@@ -30,7 +37,6 @@ from ambient.files import (
 )
 from ambient.space import Architecture, SearchSpace
 from ambient.version import __version__
-from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from descriptors.record import Descriptors
@@ -38,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["Controller", "Expected", "Proposal", "TrainingTask"]
 
 FORMAT_VERSION = 1
-CARD, WEIGHTS, RECORDS = "card.json", "weights.safetensors", "predictor.safetensors"
 LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
 MOST_BEAM_WIDTH = 16_384  # and however many of them the user's limits refuse
 
@@ -151,7 +156,7 @@ class Controller:
             There is no such controller; its weights are not those of its card; or its format or
             descriptor schema is not this version's.
         """
-        folder = _find(name_or_folder)
+        folder = find_controller(name_or_folder)
         path = folder / CARD
         card = read_json(path, "controller card")
         if not isinstance(card, dict):
@@ -166,9 +171,9 @@ class Controller:
             )
         try:
             scaler = Scaler.from_dict(card["descriptors"])
-            _check_schema(path, scaler)
-            weights = _read_tensors(folder / WEIGHTS, card["weights_sha256"])
-            predictor = _read_predictor(folder, card.get("predictor"))
+            check_schema(path, scaler)
+            weights = read_tensors(folder / WEIGHTS, card["weights_sha256"])
+            predictor = read_predictor(folder, card.get("predictor"))
             space = SearchSpace.from_dict(card["space"])
             policy = Policy(space, PolicyConfig(**card["policy"]), len(scaler.names))
             policy.load_state_dict(weights)
@@ -374,64 +379,3 @@ class Controller:
 def _most_probable(networks: _Networks, top: int) -> list[tuple[Architecture, float]]:
     best = sorted(networks.items(), key=lambda entry: (-entry[1][1], entry[0]))[:top]
     return [pair for _, pair in best]
-
-
-def _find(name_or_folder: str | Path) -> Path:
-    """Find the folder that holds the card."""
-    shelf = Path(str(resources.files("pretrained")))
-    given = Path(name_or_folder)
-    for folder in (given, given / "controller", shelf / given.name):
-        if (folder / CARD).is_file() and (
-            folder.parent != shelf or given.parent in (Path("."), shelf)
-        ):
-            return folder
-    names = sorted(path.parent.name for path in shelf.glob(f"*/{CARD}"))
-    known = (
-        f"the pretrained ones are {', '.join(names)}" if names else "no pretrained one is installed"
-    )
-    found = f"the folder holds no {CARD}" if given.is_dir() else "there is no such folder or name"
-    raise RunError(
-        f"{name_or_folder}: {found} where a controller was needed; give a run's folder or a name "
-        f"({known})"
-    )
-
-
-def _read_tensors(path: Path, needed: str) -> dict[str, torch.Tensor]:
-    """Read a file of tensors whose hash is known."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RunError(
-            f"{path}: a file of the controller cannot be read ({error}); restore it"
-        ) from error
-    found = sha256_of_bytes(content)
-    if found != needed:
-        raise RunError(
-            f"{path}: the file has SHA-256 {found}, but {CARD} beside it says {needed}; they "
-            "do not belong together, so restore both from one source"
-        )
-    return tensors_from_bytes(content)
-
-
-def _read_predictor(folder: Path, entry: Mapping[str, Any] | None) -> Predictor | None:
-    """Read what the card says of a predictor; older cards say nothing."""
-    if entry is None:
-        return None
-    return Predictor.from_tensors(_read_tensors(folder / RECORDS, entry["sha256"]), entry["tasks"])
-
-
-def _check_schema(path: Path, scaler: Scaler) -> None:
-    if scaler.schema_version != SCHEMA_VERSION:
-        raise RunError(
-            f"{path}: the controller reads descriptors of schema version "
-            f"{scaler.schema_version}, but this version of ambient ({__version__}) makes version "
-            f"{SCHEMA_VERSION}; use another controller, or the ambient that trained it"
-        )
-    names = tuple(entry.name for entry in DESCRIPTORS)
-    if scaler.names != names:
-        pairs = zip((*scaler.names, "nothing"), (*names, "nothing"), strict=False)
-        found, needed = next(pair for pair in pairs if pair[0] != pair[1])
-        raise RunError(
-            f"{path}: the card names the descriptor {found!r} where schema version "
-            f"{SCHEMA_VERSION} has {needed!r}; restore the card, or train the controller again"
-        )

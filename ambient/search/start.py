@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambient.controller.card import CARD, Controller
+from ambient.controller.card import Controller
+from ambient.controller.card_files import CARD
 from ambient.errors import RunError
 from ambient.files import make_folder, short_hash, write_atomic
 from ambient.search.run_folder import read_configuration

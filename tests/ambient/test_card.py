@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from ambient.controller import card as card_module
+from ambient.controller import card_files
 from ambient.controller.card import Controller, TrainingTask
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
+from ambient.files import sha256_of_bytes
 from ambient.space import SearchSpace
 from descriptors.record import Descriptors
 from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION
@@ -161,7 +162,7 @@ def test_tampered_weights_are_refused_and_both_hashes_named(saved: Path) -> None
     needed = json.loads((saved / "card.json").read_text())["weights_sha256"]
     content[-1] ^= 1
     path.write_bytes(content)
-    found = card_module.sha256_of_bytes(bytes(content))
+    found = sha256_of_bytes(bytes(content))
     with pytest.raises(RunError) as caught:
         Controller.load(saved)
     assert found in str(caught.value)
@@ -219,7 +220,7 @@ def test_a_name_is_found_among_the_pretrained(
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     saved.rename(shelf / "yeast")
-    monkeypatch.setattr(card_module.resources, "files", lambda _package: shelf)
+    monkeypatch.setattr(card_files.resources, "files", lambda _package: shelf)
     assert len(Controller.load("yeast").tasks) == len(TASKS)
     with pytest.raises(RunError, match=r"yeasts: there is no such .*pretrained ones are yeast"):
         Controller.load("yeasts")
@@ -293,11 +294,15 @@ def test_a_controller_of_format_1_loads_for_ever() -> None:
     ]
 
 
-def test_loading_and_proposing_imports_nothing_heavy_but_torch() -> None:
+def test_proposing_from_descriptors_imports_nothing_heavy_but_torch(tmp_path: Path) -> None:
+    described = tmp_path / "descriptors.json"
+    described.write_text(
+        json.dumps(json.loads((GOLDEN / "expected.json").read_text())["descriptors"])
+    )
     script = (
-        "import sys; from ambient.controller.card import Controller;"
-        f"Controller.load({str(GOLDEN)!r});"
-        "print(*{'sklearn', 'scipy', 'matplotlib', 'pyranges', 'wandb'} & set(sys.modules))"
+        "import sys; from ambient.cli.main import ambient;"
+        f"ambient(['propose', {str(described)!r}, '--controller', {str(GOLDEN)!r}], standalone_mode=False);"
+        "print('!', *{'sklearn', 'scipy', 'pandas', 'matplotlib', 'pyranges', 'wandb'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -306,4 +311,4 @@ def test_loading_and_proposing_imports_nothing_heavy_but_torch() -> None:
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert done.stdout.strip() == ""
+    assert done.stdout.splitlines()[-1].split() == ["!"]
