@@ -55,7 +55,7 @@ class Part:
 PLAN = (
     Part("ambient-plus", 0, 200, tasks=CURVES),
     Part("ambient-plus", 0, 40, training_only=True),
-    Part("ambient-plus", 0, 9, training_only=True, good=True),
+    Part("ambient-plus", 0, 7, training_only=True, good=True),
     Part("ambient-plus", 0, 40),
     Part("ambient-plus", 0, 14, seed=1),
     Part("ambient-10", 0, 20),
