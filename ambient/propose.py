@@ -13,6 +13,7 @@ from ambient.space import Architecture
 
 if TYPE_CHECKING:
     from ambient.controller.card import Controller, Proposal
+    from ambient.controller.proposal import Worked
     from ambient.data.corpus import TaskSpec
     from descriptors.pipeline import Descriptors
 
@@ -22,9 +23,16 @@ NEAREST_SHOWN = 3  # training tasks that are named beside a proposal
 
 
 def proposal_entry(
-    task: str, proposals: Sequence[Proposal], category: str | None, held_out: bool
+    task: str,
+    proposals: Sequence[Proposal],
+    worked: Sequence[Worked],
+    category: str | None,
+    held_out: bool,
 ) -> dict[str, Any]:
-    """Give a task's proposals as a JSON object: the most probable first, spelled out, with the nearest tasks."""
+    """Give a task's proposals as a JSON object: the most probable first, spelled out, with the nearest tasks.
+
+    `worked` holds what was best on all training tasks and on the nearest ones.
+    """
     return {
         "task": task,
         "category": category,
@@ -38,6 +46,16 @@ def proposal_entry(
                 "nearest": [list(pair) for pair in proposal.nearest[:NEAREST_SHOWN]],
             }
             for proposal in proposals
+        ],
+        "worked": [
+            {
+                "tasks": list(one.tasks),
+                "reached": one.reached,
+                "expected": asdict(one.expected),
+                "summary": one.architecture.summary(),
+                "architecture": one.architecture.to_dict(),
+            }
+            for one in worked
         ],
     }
 
@@ -69,7 +87,13 @@ def propose_for_tasks(
     """
     batches = controller.propose([described[spec.name] for spec in specs], top=top)
     entries = [
-        proposal_entry(spec.name, proposals, spec.category, spec.held_out)
+        proposal_entry(
+            spec.name,
+            proposals,
+            controller.worked(described[spec.name]),
+            spec.category,
+            spec.held_out,
+        )
         for spec, proposals in zip(specs, batches, strict=True)
     ]
     write_json_atomic(path, entries)

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from ambient.cli.propose import command
 from ambient.controller.card import Controller
 from ambient.errors import RunError
 from descriptors import Descriptors
@@ -106,3 +108,28 @@ def test_the_command_line_proposes_with_it(folder: Path, tmp_path: Path) -> None
         [*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert json.loads(said.stdout)["proposals"][0]["expected"]["mean"] > 0.5
+
+
+def test_what_worked_before_is_told_and_where_more_is_expected_of_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    controller = Controller.load(folder)
+    told = set()
+    for task in range(0, len(controller.tasks), 3):
+        path = tmp_path / f"{task}.json"
+        like(controller, task).save(path)
+        output = path.with_suffix(".proposal")
+        asked = [str(path), "--controller", str(folder), "--output", str(output)]
+        said = CliRunner().invoke(command, asked, catch_exceptions=False)
+        found = json.loads(output.read_text())
+        everywhere, *near = found["worked"]
+        assert everywhere["tasks"] == [one.name for one in controller.tasks]
+        assert [one["tasks"] for one in near] == [
+            [name] for name, _ in found["proposals"][0]["nearest"]
+        ]
+        assert f"all {len(controller.tasks)}, on average {everywhere['reached']:.3f}" in said.stdout
+        promised = max(one["expected"]["mean"] for one in found["worked"])
+        is_more = promised > found["proposals"][0]["expected"]["mean"]
+        assert ("more is expected of what was best on" in said.stderr) is is_more
+        told.add(is_more)
+    assert told == {False, True}

@@ -122,7 +122,8 @@ def _propose(asked: _Asked, described: Descriptors, category: str | None) -> dic
     controller = Controller.load(asked.controller)
     accepts = within_limits(asked.window_bp, asked.max_parameters, asked.max_flops)
     proposals = controller.propose(described, asked.top, accepts)
-    entry = proposal_entry(described.task, proposals, category, held_out=True)
+    worked = controller.worked(described, accepts=accepts)
+    entry = proposal_entry(described.task, proposals, worked, category, held_out=True)
     return {**entry, "is_outside": controller.is_outside(described)}
 
 
@@ -187,3 +188,26 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
         click.echo(
             f"{rank}. probability {proposal['probability']:.3g}{told}: {proposal['summary']}"
         )
+    _show_what_worked(entry["worked"], proposals[0]["expected"])
+
+
+def _show_what_worked(worked: list[dict[str, Any]], proposed: dict[str, float] | None) -> None:
+    """Say what was best on the training tasks, and whether more is expected of it than of the proposal."""
+    if worked:
+        click.echo("what was best on training tasks:")
+    for one in worked:
+        several = len(one["tasks"]) > 1
+        on = f"all {len(one['tasks'])}, on average" if several else one["tasks"][0]
+        told = EXPECTED.format(**one["expected"])
+        click.echo(f"   {on} {one['reached']:.3f}{told}: {one['summary']}")
+    best = max(worked, key=lambda one: one["expected"]["mean"], default=None)
+    if best and proposed and best["expected"]["mean"] > proposed["mean"]:
+        click.echo(
+            f"more is expected of what was best on {_named(best['tasks'])} than of the first proposal; its "
+            "architecture stands in --output (or --json) under `worked`",
+            err=True,
+        )
+
+
+def _named(tasks: list[str]) -> str:
+    return tasks[0] if len(tasks) == 1 else "all training tasks"

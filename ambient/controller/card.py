@@ -25,7 +25,8 @@ from ambient.controller.card_files import (
 )
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.predictor import Predictor
-from ambient.controller.proposal import Expected, Proposal
+from ambient.controller.proposal import Expected, Proposal, Worked
+from ambient.controller.recorded import Reached, best_on, reached
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.files import (
@@ -263,6 +264,55 @@ class Controller:
         nearest = np.array(names, dtype=object)[order].tolist()
         distances = np.take_along_axis(apart, order, axis=1).tolist()
         return [tuple(zip(*pair, strict=True)) for pair in zip(nearest, distances, strict=True)]
+
+    def worked(
+        self,
+        descriptors: Descriptors | None,
+        nearest: int = 3,
+        accepts: Callable[[Architecture], bool] | None = None,
+    ) -> list[Worked]:
+        """Say which recorded architectures were best on the training tasks, and what is expected of them here.
+
+        Parameters
+        ----------
+        descriptors : Descriptors or None
+            Of a data set.
+        nearest : int
+            Of how many of the nearest training tasks the best is given.
+        accepts : callable, optional
+            What an architecture must satisfy; others are passed over.
+
+        Returns
+        -------
+        list of Worked
+            The one with the highest mean over all training tasks, where any was trained on all; then the best of each
+            of the nearest tasks that has records, the nearest first. Empty where the controller keeps no records.
+        """
+        if self.predictor is None:
+            return []
+        near = [name for name, _ in self.nearest(descriptors)[:nearest]]
+        among = [tuple(task.name for task in self.tasks), *((name,) for name in near)]
+        allowed = lru_cache(maxsize=None)(
+            lambda tokens: accepts is None or accepts(self._architecture(tokens))
+        )
+        best = [(tasks, best_on(self._reached, tasks, allowed)) for tasks in among]
+        found = [(tasks, *one) for tasks, one in best if one is not None]
+        if not found:
+            return []
+        architectures = [self._architecture(tokens) for _, tokens, _ in found]
+        vectors = self.scaler.transform(descriptors)[None]
+        expected = self._expected(vectors, [[(one, 1.0) for one in architectures]])
+        return [
+            Worked(architecture, tasks, mean, here)
+            for (tasks, _, mean), architecture, here in zip(
+                found, architectures, expected, strict=True
+            )
+            if here is not None
+        ]
+
+    @cached_property
+    def _reached(self) -> Reached:
+        return {} if self.predictor is None else reached(self.predictor.records)
 
     def is_outside(self, descriptors: Descriptors | None) -> bool:
         """Whether a data set lies farther from every training task than any of these from its own nearest."""

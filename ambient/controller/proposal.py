@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ambient.space import Architecture
 
-__all__ = ["Expected", "Proposal"]
+__all__ = ["Expected", "Proposal", "Worked"]
 
 TENTH = 1.2816  # standard deviations that leave a tenth of a normal distribution on either side
 
@@ -53,3 +53,24 @@ class Proposal:
     probability: float
     nearest: tuple[tuple[str, float], ...]
     expected: Expected | None = None
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A recorded architecture that was best on training tasks.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    tasks : tuple of str
+        On which it was trained and is the best of all that were: one task, or every training task.
+    reached : float
+        Mean over these tasks, in the unit of the controller's metric.
+    expected : Expected
+        Of one training on the data set in question.
+    """
+
+    architecture: Architecture
+    tasks: tuple[str, ...]
+    reached: float
+    expected: Expected

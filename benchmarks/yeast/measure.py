@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from table import ARCHITECTURES_SEED
+from table import ARCHITECTURES_SEED, PLAN, architectures_of
 
 from ambient.child.fidelity import FULL, SEARCH
 from ambient.child.kmer import fit_kmer_baseline
@@ -24,7 +24,7 @@ SEEDS = 5  # trainings of a controller
 # The order in which their proposals are trained.
 WAYS = (
     *("controller", "no descriptors", "best single", "best of the category", "nearest task's best"),
-    *("predictor's best recorded", "shuffled descriptors"),
+    *("predictor's best recorded", "best proposed before", "shuffled descriptors"),
 )
 
 Proposals = dict[str, dict[str, list[dict[str, Any]]]]  # way -> held-out task -> repeats
@@ -35,17 +35,30 @@ def random_architectures(space: SearchSpace) -> list[Architecture]:
     return draw_random(space, RANDOM[space.name], ARCHITECTURES_SEED)
 
 
+def good_architectures(space: SearchSpace) -> list[Architecture]:
+    """Give the architectures that controllers had proposed before (good.json), where they are of this space."""
+    part = next((part for part in PLAN if part.good and part.space == space.name), None)
+    return [] if part is None else architectures_of(part)
+
+
 def scores(
-    store: Store, space: SearchSpace, tasks: Sequence[str], metric: str = "validation_auroc"
+    store: Store,
+    space: SearchSpace,
+    tasks: Sequence[str],
+    metric: str = "validation_auroc",
+    of: Sequence[Architecture] | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Give for each random architecture that all these tasks have what it reached on each, from seed 0."""
-    keys = {one.key for one in random_architectures(space)}
+    """Give for each architecture that all these tasks have what it reached on each, from seed 0.
+
+    Of the random architectures, at least `LEAST_RANDOM` of which must be there, or of those that are given.
+    """
+    keys = {one.key for one in (random_architectures(space) if of is None else of)}
     found: dict[str, dict[str, float]] = {}
     for row in store.rows(list(tasks), space.name, SEARCH.hash, "done"):
         if row.seed == 0 and row.architecture.key in keys:
             found.setdefault(row.architecture.key, {})[row.task] = row.metrics[metric]
     whole = {key: of for key, of in found.items() if len(of) == len(tasks)}
-    if len(whole) < LEAST_RANDOM:
+    if of is None and len(whole) < LEAST_RANDOM:
         raise SystemExit(
             f"table.tsv.gz: all {len(tasks)} tasks have {len(whole)} random architectures of {space.name}, at least "
             f"{LEAST_RANDOM} are needed; go on with table.py"
@@ -75,6 +88,8 @@ def measure(
             thorough[row.task, row.architecture.tokens] = row.metrics["test_auroc"]
     ways: dict[str, Any] = {}
     for way in WAYS:
+        if way not in proposals:
+            continue
         keys = {
             name: [space.architecture(entry["tokens"]).key for entry in proposals[way][name]]
             for name in held_out

@@ -15,6 +15,7 @@ from ambient.child.count import count_flops, count_parameters, within_limits
 from ambient.controller.card import Controller, TrainingTask
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.predictor import Predictor, Records
+from ambient.controller.recorded import reached
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.space import Architecture
@@ -57,6 +58,69 @@ def test_each_proposal_says_what_to_expect_of_it(controller: Controller) -> None
         assert 0 <= expected.low < worth < expected.high <= 1
 
 
+def test_what_worked_on_all_tasks_and_on_the_nearest_is_said_and_what_to_expect_of_it(
+    controller: Controller,
+) -> None:
+    assert controller.predictor is not None
+    records, new = controller.predictor.records, described("new", 450.0)
+    everywhere, *near = controller.worked(new, nearest=2)
+    table = {
+        tuple(tokens): records.values[(records.tokens == tokens).all(axis=1)].mean()
+        for tokens in records.tokens
+    }
+    assert everywhere.tasks == records.tasks
+    assert everywhere.architecture.tokens == max(table, key=lambda one: table[one])
+    assert everywhere.reached == pytest.approx(max(table.values()))
+    assert [one.tasks for one in near] == [(name,) for name, _ in controller.nearest(new)[:2]]
+    for one in near:
+        own = records.task == records.tasks.index(one.tasks[0])
+        assert one.reached == records.values[own].max()
+        assert one.architecture.tokens == tuple(records.tokens[own][records.values[own].argmax()])
+        assert one.expected.mean == pytest.approx(0.85, abs=0.02)
+
+
+def test_only_what_was_trained_on_all_tasks_can_be_best_on_all(controller: Controller) -> None:
+    assert controller.predictor is not None
+    records, new = controller.predictor.records, described("new", 450.0)
+    best = controller.worked(new)[0].architecture.tokens
+    is_best = (records.tokens == best).all(axis=1)
+    kept = ~(is_best & (records.task == 5))
+    fewer = Records(
+        records.tasks,
+        records.vectors,
+        np.append(records.task[kept], 0),
+        np.vstack([records.tokens[kept], records.tokens[kept][0]]),
+        np.append(records.values[kept], 0.0),  # the first architecture on the first task, once more
+    )
+    changed = replace(controller, predictor=replace(controller.predictor, records=fewer))
+    again = changed.worked(new)[0]
+    assert again.architecture.tokens != best
+    found = reached(fewer)
+    assert set(found[best]) == set(records.tasks[:5])
+    first = tuple(fewer.tokens[0].tolist())
+    assert found[first]["task0"] == pytest.approx(fewer.values[0] / 2)
+    only_two = replace(controller, predictor=replace(controller.predictor, records=_few(records)))
+    names = [one.tasks for one in only_two.worked(new, nearest=6)]
+    assert sorted(names) == [("task0",), ("task1",)], "nothing was trained on all of them"
+
+
+def _few(records: Records) -> Records:
+    kept = records.task < 2
+    return replace(
+        records, task=records.task[kept], tokens=records.tokens[kept], values=records.values[kept]
+    )
+
+
+def test_what_worked_keeps_within_the_limits(controller: Controller) -> None:
+    new = described("new", 450.0)
+    least = min(count_parameters(one.build(60, 1)) for one in SPACE.enumerate())
+    accepts = within_limits(60, max_parameters=least)
+    unlimited, limited = controller.worked(new), controller.worked(new, accepts=accepts)
+    assert {count_parameters(one.architecture.build(60, 1)) for one in limited} == {least}
+    assert len(limited) == len(unlimited) == 4
+    assert controller.worked(new, accepts=lambda _: False) == []
+
+
 def test_it_is_saved_with_the_controller_and_guarded_by_its_hash(
     controller: Controller, tmp_path: Path
 ) -> None:
@@ -77,6 +141,7 @@ def test_a_controller_without_records_expects_nothing(
     assert "predictor" not in json.loads((tmp_path / "saved" / "card.json").read_text())
     (proposal,) = Controller.load(tmp_path / "saved").propose(described("new", 450.0))
     assert proposal.expected is None
+    assert Controller.load(tmp_path / "saved").worked(described("new", 450.0)) == []
 
 
 @pytest.mark.parametrize(("peaks", "is_outside"), [(450.0, False), (1e9, True)])
