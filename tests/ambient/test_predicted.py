@@ -14,6 +14,7 @@ from tiny_children import TINY, architectures
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Request, Store
 from ambient.search import read_journal
+from ambient.search.config import AmbientConfig
 from ambient.search.joint import JointConfig
 
 GOOD = 3  # choice of the first decision that is worth most
@@ -106,6 +107,14 @@ def test_a_reward_is_what_others_tell_where_own_records_are_left_out(
     others_way = min(rewards[True]) > max(rewards[False])
     own_way = max(rewards[True]) < min(rewards[False])
     assert (own_way, others_way) == (not leave_own_out, leave_own_out)
+
+
+@pytest.mark.parametrize("leave_own_out", [False, True])
+def test_runs_of_before_say_nothing_of_it_and_others_keep_it(leave_own_out: bool) -> None:
+    config = replace(CONTROLLER, leave_own_out=leave_own_out)
+    written = config.to_dict()
+    assert ("leave_own_out" in written) is leave_own_out
+    assert AmbientConfig.from_dict(written) == config
 
 
 def test_leaving_own_records_out_needs_a_predictor() -> None:
