@@ -41,6 +41,7 @@ def proposal_entry(
             {
                 "summary": proposal.architecture.summary(),
                 "probability": proposal.probability,
+                "proven": proposal.proven,
                 "expected": None if proposal.expected is None else asdict(proposal.expected),
                 "architecture": proposal.architecture.to_dict(),
                 "nearest": [list(pair) for pair in proposal.nearest[:NEAREST_SHOWN]],

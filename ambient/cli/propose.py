@@ -185,29 +185,13 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
     for rank, proposal in enumerate(proposals, start=1):
         expected = proposal["expected"]
         told = "" if expected is None else EXPECTED.format(**expected)
+        proven = ", proven on all training tasks" if proposal["proven"] else ""
         click.echo(
-            f"{rank}. probability {proposal['probability']:.3g}{told}: {proposal['summary']}"
+            f"{rank}. probability {proposal['probability']:.3g}{proven}{told}: {proposal['summary']}"
         )
-    _show_what_worked(entry["worked"], proposals[0]["expected"])
-
-
-def _show_what_worked(worked: list[dict[str, Any]], proposed: dict[str, float] | None) -> None:
-    """Say what was best on the training tasks, and whether more is expected of it than of the proposal."""
-    if worked:
+    if entry["worked"]:
         click.echo("what was best on training tasks:")
-    for one in worked:
-        several = len(one["tasks"]) > 1
-        on = f"all {len(one['tasks'])}, on average" if several else one["tasks"][0]
+    for one in entry["worked"]:
+        on = f"all {len(one['tasks'])}, on average" if len(one["tasks"]) > 1 else one["tasks"][0]
         told = EXPECTED.format(**one["expected"])
         click.echo(f"   {on} {one['reached']:.3f}{told}: {one['summary']}")
-    best = max(worked, key=lambda one: one["expected"]["mean"], default=None)
-    if best and proposed and best["expected"]["mean"] > proposed["mean"]:
-        click.echo(
-            f"more is expected of what was best on {_named(best['tasks'])} than of the first proposal; its "
-            "architecture stands in --output (or --json) under `worked`",
-            err=True,
-        )
-
-
-def _named(tasks: list[str]) -> str:
-    return tasks[0] if len(tasks) == 1 else "all training tasks"

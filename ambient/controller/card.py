@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import torch
 from safetensors.torch import save as tensors_to_bytes
 
 from ambient.controller.card_files import (
@@ -26,7 +25,7 @@ from ambient.controller.card_files import (
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.predictor import Predictor
 from ambient.controller.proposal import Expected, Proposal, Worked
-from ambient.controller.recorded import Reached, best_on, reached
+from ambient.controller.proposer import Proposer
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.files import (
@@ -45,10 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["Controller", "Expected", "Proposal", "TrainingTask"]
 
 FORMAT_VERSION = 1
-LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
-MOST_BEAM_WIDTH = 16_384  # and however many of them the user's limits refuse
-
-_Networks = dict[str, tuple[Architecture, float]]  # key -> the network and its probability
 
 _log = logging.getLogger(__name__)
 
@@ -218,6 +213,10 @@ class Controller:
     ) -> list[Proposal] | list[list[Proposal]]:
         """Propose architectures for data sets from their descriptors alone.
 
+        They come in the order of their probability, but for one: where the controller keeps records and an
+        architecture was trained on all training tasks, the best of these comes first, unless the most probable one
+        promises clearly more (`ambient.controller.proposer`).
+
         Where only the card or only the descriptors say what found their motifs, a notice is logged.
 
         Parameters
@@ -233,7 +232,7 @@ class Controller:
         Returns
         -------
         list of Proposal, or for a sequence a list of such lists
-            The most probable first.
+            The best first.
 
         Raises
         ------
@@ -288,31 +287,9 @@ class Controller:
             The one with the highest mean over all training tasks, where any was trained on all; then the best of each
             of the nearest tasks that has records, the nearest first. Empty where the controller keeps no records.
         """
-        if self.predictor is None:
-            return []
-        near = [name for name, _ in self.nearest(descriptors)[:nearest]]
-        among = [tuple(task.name for task in self.tasks), *((name,) for name in near)]
-        allowed = lru_cache(maxsize=None)(
-            lambda tokens: accepts is None or accepts(self._architecture(tokens))
-        )
-        best = [(tasks, best_on(self._reached, tasks, allowed)) for tasks in among]
-        found = [(tasks, *one) for tasks, one in best if one is not None]
-        if not found:
-            return []
-        architectures = [self._architecture(tokens) for _, tokens, _ in found]
-        vectors = self.scaler.transform(descriptors)[None]
-        expected = self._expected(vectors, [[(one, 1.0) for one in architectures]])
-        return [
-            Worked(architecture, tasks, mean, here)
-            for (tasks, _, mean), architecture, here in zip(
-                found, architectures, expected, strict=True
-            )
-            if here is not None
-        ]
-
-    @cached_property
-    def _reached(self) -> Reached:
-        return {} if self.predictor is None else reached(self.predictor.records)
+        near = [(name,) for name, _ in self.nearest(descriptors)[:nearest]]
+        vector = self.scaler.transform(descriptors)[None]
+        return self._proposer.best_on([self._proposer.tasks, *near], vector, accepts)
 
     def is_outside(self, descriptors: Descriptors | None) -> bool:
         """Whether a data set lies farther from every training task than any of these from its own nearest."""
@@ -356,76 +333,12 @@ class Controller:
         accepts: Callable[[Architecture], bool] | None,
     ) -> list[list[Proposal]]:
         vectors = self.scaler.transform_all(descriptors)
-        rows = torch.from_numpy(vectors)
-        if accepts is None:
-            beams = self.policy.most_probable(rows, top, LEAST_BEAM_WIDTH)
-            found = [self._networks(*beam) for beam in beams]
-        else:
-            found = [{} for _ in vectors]
-        # Too few where several token lists spell one network, or where limits refuse some.
-        for index, networks in enumerate(found):
-            if len(networks) < top:
-                found[index] = self._search_wider(rows[index : index + 1], top, accepts)
-        best = [_most_probable(networks, top) for networks in found]
-        expected = iter(self._expected(vectors, best))
-        nearest = self._nearest(vectors)
+        found = self._proposer.propose(vectors, top, accepts)
         return [
-            [
-                Proposal(architecture, probability, near, next(expected))
-                for architecture, probability in one
-            ]
-            for one, near in zip(best, nearest, strict=True)
+            [replace(proposal, nearest=near) for proposal in one]
+            for one, near in zip(found, self._nearest(vectors), strict=True)
         ]
 
-    def _networks(self, tokens: torch.Tensor, log_probabilities: torch.Tensor) -> _Networks:
-        """Give the networks that tokens spell; the probability of one that several spell is their sum."""
-        found: _Networks = {}
-        for row, value in zip(tokens.tolist(), log_probabilities.tolist(), strict=True):
-            architecture = self._architecture(tuple(row))
-            _, before = found.get(architecture.key, (architecture, 0.0))
-            found[architecture.key] = (architecture, before + math.exp(value))
-        return found
-
     @cached_property
-    def _architecture(self) -> Callable[[tuple[int, ...]], Architecture]:
-        """`SearchSpace.architecture`, with a memory: data sets are proposed much the same."""
-        return lru_cache(maxsize=MOST_BEAM_WIDTH)(self.space.architecture)
-
-    def _search_wider(
-        self, vector: torch.Tensor, top: int, accepts: Callable[[Architecture], bool] | None
-    ) -> _Networks:
-        """Keep more beginnings until enough different networks are accepted, or there are no more."""
-        width = max(2 * top, LEAST_BEAM_WIDTH)
-        judged: dict[str, bool] = {}
-        while True:
-            ((tokens, log_probabilities),) = self.policy.beam(vector, width)
-            found = self._networks(tokens, log_probabilities)
-            if accepts is not None:
-                for key, (architecture, _) in found.items():
-                    judged.setdefault(key, accepts(architecture))
-                found = {key: value for key, value in found.items() if judged[key]}
-            if len(found) >= top or len(tokens) < width or width >= MOST_BEAM_WIDTH:
-                break
-            width *= 2
-        if not found:
-            raise RunError(
-                f"propose: none of the {len(judged):,} most probable architectures of the space "
-                f"{self.space.name} is within the limits; raise them"
-            )
-        return found
-
-    def _expected(
-        self, vectors: np.ndarray, best: Sequence[Sequence[tuple[Architecture, float]]]
-    ) -> Sequence[Expected | None]:
-        """Say what is expected of each proposal of each data set, one after the other."""
-        counts = [len(one) for one in best]
-        if self.predictor is None:
-            return [None] * sum(counts)
-        tokens = np.array([architecture.tokens for one in best for architecture, _ in one])
-        found = self.predictor.predict(np.repeat(vectors, counts, axis=0), tokens)
-        return [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
-
-
-def _most_probable(networks: _Networks, top: int) -> list[tuple[Architecture, float]]:
-    best = sorted(networks.items(), key=lambda entry: (-entry[1][1], entry[0]))[:top]
-    return [pair for _, pair in best]
+    def _proposer(self) -> Proposer:
+        return Proposer(self.policy, self.predictor, tuple(task.name for task in self.tasks))

@@ -211,6 +211,36 @@ class Predictor:
             deviation = (prior - explained.square().sum(0)).clamp_min(1e-12).sqrt()
         return Prediction(data.unscaled(mean).numpy(), (deviation * data.scale).numpy())
 
+    def difference(self, vectors: np.ndarray, tokens: np.ndarray, others: np.ndarray) -> Prediction:
+        """Predict how much more architectures are worth than others, on data sets that are none of the recorded ones.
+
+        Parameters
+        ----------
+        vectors : array, float, shape (m, 2 D)
+            Standardised descriptors, of each pair's data set.
+        tokens, others : array, int, shape (m, decisions)
+
+        Returns
+        -------
+        Prediction
+            Of the difference, as far as descriptors tell: without noise and without what is the data set's own.
+        """
+        data, _, weights = self._solved
+        one, other = (_Data.of(vectors, of, data) for of in (tokens, others))
+        with torch.no_grad():
+            between = _covariance(self._free, one, data, same=False)
+            between = between - _covariance(self._free, other, data, same=False)
+            variances = dict(zip(_VARIANCES, self._free["variances"].exp(), strict=True))
+            apart = (one.tokens != other.tokens).double() @ self._free["decisions"].exp()
+            worth = variances["architecture"] + variances["descriptors"]
+            prior = 2 * worth * (1 - torch.exp(-apart))
+            explained = torch.linalg.solve_triangular(
+                self._short_factor, between.T.float(), upper=False
+            )
+            deviation = (prior - explained.square().sum(0)).clamp_min(0.0).sqrt()
+        scale = data.scale
+        return Prediction((between @ weights * scale).numpy(), (deviation * scale).numpy())
+
     def mean_function(self, vectors: np.ndarray, own: Sequence[int | None] = ()) -> Any:
         """Give a fast function (task index, tokens) -> mean, for many calls with the same data sets.
 

@@ -47,12 +47,15 @@ class Proposal:
         descriptors; the nearest first.
     expected : Expected or None
         At the fidelity of the records that the controller learned from; None where it has none.
+    proven : bool
+        It was trained on all training tasks and had the highest mean there.
     """
 
     architecture: Architecture
     probability: float
     nearest: tuple[tuple[str, float], ...]
     expected: Expected | None = None
+    proven: bool = False
 
 
 @dataclass(frozen=True)

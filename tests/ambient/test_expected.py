@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny_children import SPACE
 
 from ambient.child.count import count_flops, count_parameters, within_limits
@@ -119,6 +120,69 @@ def test_what_worked_keeps_within_the_limits(controller: Controller) -> None:
     assert {count_parameters(one.architecture.build(60, 1)) for one in limited} == {least}
     assert len(limited) == len(unlimited) == 4
     assert controller.worked(new, accepts=lambda _: False) == []
+
+
+def undecided(tastes: bool) -> Controller:
+    """A controller whose policy likes choice 0 of the first decision best, and then 1; all is recorded.
+
+    With tastes, large data sets want choice 0; small ones, and the mean of all, choice 1.
+    """
+    scaler = Scaler.fit(TASKS)
+    vectors = np.stack([scaler.transform(task) for task in TASKS])
+    task = np.repeat(np.arange(6), 12)
+    tokens = np.array([one.tokens for one in SPACE.enumerate()] * 6)
+    first = tokens[:, 0]
+    values = 0.6 + 0.20 * (first == 1)
+    if tastes:
+        values = 0.6 + 0.20 * (first == np.where(task >= 3, 0, 1)) + 0.05 * (first == 1)
+    values = values + np.random.default_rng(1).normal(0, 0.005, len(task))
+    records = Records(tuple(one.task for one in TASKS), vectors, task, tokens, values)
+    policy = Policy(SPACE, PolicyConfig(hidden=8, embedding=4, tanh_bound=None), len(NAMES), seed=3)
+    with torch.no_grad():
+        head = policy.heads[0]
+        assert isinstance(head, torch.nn.Linear)
+        head.bias[:2] += torch.tensor([9.0, 6.0])
+    known = tuple(
+        TrainingTask(one.task, tuple(row), 0.7)
+        for one, row in zip(TASKS, vectors.tolist(), strict=True)
+    )
+    return Controller(policy, scaler, known, predictor=Predictor.fit(records, steps=60))
+
+
+def test_what_is_proven_comes_first_unless_more_is_promised() -> None:
+    several = [described("small", 110.0), described("large", 3000.0)]
+    small, large = undecided(tastes=True).propose(several, top=3)
+    assert small[0].proven
+    assert small[0].architecture.tokens[0] == 1
+    assert [one.proven for one in large].count(True) <= 1
+    assert not large[0].proven
+    assert large[0].architecture.tokens[0] == 0
+    for found in undecided(tastes=False).propose(several, top=3):
+        best, *others = found
+        assert best.proven
+        assert best.architecture.tokens[0] == 1
+        assert len({one.architecture.key for one in found}) == 3
+        assert others[0].probability >= others[1].probability > best.probability > 0
+
+
+def test_nothing_is_proven_on_one_task_alone_or_without_records() -> None:
+    controller = undecided(tastes=False)
+    for changed in (
+        replace(controller, tasks=controller.tasks[:1]),
+        replace(controller, predictor=None),
+    ):
+        (first,) = changed.propose(TASKS[0])
+        assert not first.proven
+        assert first.architecture.tokens[0] == 0
+
+
+def test_what_is_proven_is_the_best_within_the_limits() -> None:
+    controller = undecided(tastes=False)
+    best = controller.propose(TASKS[0])[0].architecture
+    (other,) = controller.propose(TASKS[0], accepts=lambda one: one.key != best.key)
+    assert other.proven
+    assert other.architecture.tokens[0] == 1
+    assert other.architecture.key != best.key
 
 
 def test_it_is_saved_with_the_controller_and_guarded_by_its_hash(

@@ -139,3 +139,32 @@ def test_too_little_and_what_is_no_number_are_refused() -> None:
         records.of_tasks(["task00"])
     with pytest.raises(RunError, match="a value that is not finite"):
         replace(records, values=np.where(records.task == 0, np.nan, records.values))
+
+
+def test_a_difference_is_that_of_the_means_and_its_uncertainty_that_of_a_plain_solve(
+    predictor: Predictor,
+) -> None:
+    records, free = predictor.records, predictor._free
+    new, tokens, _ = unseen(12)
+    others = tokens[::-1].copy()
+    found = predictor.difference(new, tokens, others)
+    means = predictor.predict(new, tokens).mean - predictor.predict(new, others).mean
+    np.testing.assert_allclose(found.mean, means, atol=1e-6)
+    data = _Data(records)
+    covariance = _covariance(free, data, data, same=True)
+    covariance += 1e-6 * covariance.diagonal().mean() * torch.eye(len(covariance))
+    for row in range(12):
+        pair = _Data.of(new[[row, row]], np.stack([tokens[row], others[row]]), data)
+        between = _covariance(free, pair, data, same=False)
+        pair.task = torch.tensor([0, 0])
+        left = _covariance(free, pair, pair, same=False) - between @ torch.linalg.solve(
+            covariance, between.T
+        )
+        variance = left[0, 0] + left[1, 1] - 2 * left[0, 1]
+        assert found.deviation[row] == pytest.approx(
+            float(variance.clamp_min(0).sqrt()) * data.scale, abs=2e-3
+        )
+    assert found.deviation.max() > 5e-3
+    same = predictor.difference(new, tokens, tokens)
+    assert np.all(same.mean == 0)
+    assert np.all(same.deviation == 0)

@@ -1,0 +1,183 @@
+"""From standardised descriptors to proposals: what the policy finds probable, and what is proven."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ambient.controller.policy import Policy
+from ambient.controller.predictor import Predictor
+from ambient.controller.proposal import Expected, Proposal, Worked
+from ambient.controller.recorded import Reached, best_on, reached
+from ambient.errors import RunError
+from ambient.space import Architecture
+
+__all__ = ["PROMISE", "Proposer"]
+
+LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
+MOST_BEAM_WIDTH = 16_384  # and however many of them the user's limits refuse
+# An untried architecture is promised too much, being the one of very many of which most is expected. It comes before a
+# proven one where it is expected to be better by this many standard deviations of that difference: so on yeast, in
+# folds of training tasks (benchmarks/yeast/folds), nothing is lost to choosing what is proven for all.
+PROMISE = 0.5
+
+Accepts = Callable[[Architecture], bool]
+_Ranked = list[tuple[Architecture, float]]  # networks with their probability
+_Networks = dict[str, tuple[Architecture, float]]  # the same by their keys
+
+
+class Proposer:
+    """Proposes for data sets that it knows as vectors.
+
+    Parameters
+    ----------
+    policy : Policy
+    predictor : Predictor or None
+        Of the records that it learned from.
+    tasks : tuple of str
+        The training tasks.
+    """
+
+    def __init__(self, policy: Policy, predictor: Predictor | None, tasks: tuple[str, ...]) -> None:
+        self.policy, self.predictor, self.tasks = policy, predictor, tasks
+
+    def propose(
+        self, vectors: np.ndarray, top: int, accepts: Accepts | None
+    ) -> list[list[Proposal]]:
+        """Propose for each vector, float32, (batch, 2 * D), as `Controller.propose` says; `nearest` is left empty."""
+        rows = torch.from_numpy(vectors)
+        if accepts is None:
+            beams = self.policy.most_probable(rows, top, LEAST_BEAM_WIDTH)
+            found = [self._networks(*beam) for beam in beams]
+        else:
+            found = [{} for _ in vectors]
+        # Too few where several token lists spell one network, or where limits refuse some.
+        for index, networks in enumerate(found):
+            if len(networks) < top:
+                found[index] = self._search_wider(rows[index : index + 1], top, accepts)
+        best = [_most_probable(networks, top) for networks in found]
+        proven = self._proven(accepts)
+        if proven is not None:
+            best = self._with_proven(vectors, best, found, proven)
+        expected = iter(self._expected(vectors, [[one for one, _ in ranked] for ranked in best]))
+        return [
+            [
+                Proposal(one, probability, (), next(expected), one == proven)
+                for one, probability in ranked
+            ]
+            for ranked in best
+        ]
+
+    def best_on(
+        self, among: Sequence[tuple[str, ...]], vector: np.ndarray, accepts: Accepts | None
+    ) -> list[Worked]:
+        """Give the best recorded architecture on each of several groups of tasks, where there is one.
+
+        What is expected of it is for the data set with the vector, float32, (1, 2 * D).
+        """
+        allowed = self._allowed(accepts)
+        best = [(tasks, best_on(self._reached, tasks, allowed)) for tasks in among]
+        found = [(tasks, *one) for tasks, one in best if one is not None]
+        architectures = [self._architecture(tokens) for _, tokens, _ in found]
+        return [
+            Worked(architecture, tasks, mean, expected)
+            for (tasks, _, mean), architecture, expected in zip(
+                found, architectures, self._expected(vector, [architectures]), strict=True
+            )
+            if expected is not None
+        ]
+
+    @cached_property
+    def _reached(self) -> Reached:
+        return {} if self.predictor is None else reached(self.predictor.records)
+
+    def _proven(self, accepts: Accepts | None) -> Architecture | None:
+        """Give the architecture that was best on all training tasks, of those that were trained on all."""
+        if len(self.tasks) < 2:
+            return None
+        best = best_on(self._reached, self.tasks, self._allowed(accepts))
+        return None if best is None else self._architecture(best[0])
+
+    def _allowed(self, accepts: Accepts | None) -> Callable[[tuple[int, ...]], bool]:
+        """Say of tokens what `accepts` says of their network."""
+        return lambda tokens: accepts is None or accepts(self._architecture(tokens))
+
+    def _with_proven(
+        self,
+        vectors: np.ndarray,
+        best: Sequence[_Ranked],
+        found: Sequence[_Networks],
+        proven: Architecture,
+    ) -> list[_Ranked]:
+        """Put what is proven first where the most probable one does not promise enough."""
+        assert self.predictor is not None
+        tokens = np.array([ranked[0][0].tokens for ranked in best])
+        others = np.tile(proven.tokens, (len(best), 1))
+        promised = self.predictor.difference(vectors, tokens, others)
+        is_enough = promised.mean > PROMISE * promised.deviation
+        with torch.no_grad():
+            alone = self.policy.log_probability(torch.from_numpy(vectors), torch.tensor(others))
+        changed = []
+        for row, ranked in enumerate(best):
+            if not is_enough[row]:
+                _, probability = found[row].get(proven.key, (proven, math.exp(alone[row])))
+                rest = [pair for pair in ranked if pair[0].key != proven.key]
+                ranked = [(proven, probability), *rest][: len(ranked)]
+            changed.append(ranked)
+        return changed
+
+    def _networks(self, tokens: Tensor, log_probabilities: Tensor) -> _Networks:
+        """Give the networks that tokens spell; the probability of one that several spell is their sum."""
+        found: _Networks = {}
+        for row, value in zip(tokens.tolist(), log_probabilities.tolist(), strict=True):
+            architecture = self._architecture(tuple(row))
+            _, before = found.get(architecture.key, (architecture, 0.0))
+            found[architecture.key] = (architecture, before + math.exp(value))
+        return found
+
+    @cached_property
+    def _architecture(self) -> Callable[[tuple[int, ...]], Architecture]:
+        """`SearchSpace.architecture`, with a memory: data sets are proposed much the same."""
+        return lru_cache(maxsize=MOST_BEAM_WIDTH)(self.policy.space.architecture)
+
+    def _search_wider(self, vector: Tensor, top: int, accepts: Accepts | None) -> _Networks:
+        """Keep more beginnings until enough different networks are accepted, or there are no more."""
+        width = max(2 * top, LEAST_BEAM_WIDTH)
+        judged: dict[str, bool] = {}
+        while True:
+            ((tokens, log_probabilities),) = self.policy.beam(vector, width)
+            found = self._networks(tokens, log_probabilities)
+            if accepts is not None:
+                for key, (architecture, _) in found.items():
+                    judged.setdefault(key, accepts(architecture))
+                found = {key: value for key, value in found.items() if judged[key]}
+            if len(found) >= top or len(tokens) < width or width >= MOST_BEAM_WIDTH:
+                break
+            width *= 2
+        if not found:
+            raise RunError(
+                f"propose: none of the {len(judged):,} most probable architectures of the space "
+                f"{self.policy.space.name} is within the limits; raise them"
+            )
+        return found
+
+    def _expected(
+        self, vectors: np.ndarray, asked: Sequence[Sequence[Architecture]]
+    ) -> Sequence[Expected | None]:
+        """Say what is expected of each architecture for each data set, one after the other."""
+        counts = [len(one) for one in asked]
+        if self.predictor is None or not sum(counts):
+            return [None] * sum(counts)
+        tokens = np.array([architecture.tokens for one in asked for architecture in one])
+        found = self.predictor.predict(np.repeat(vectors, counts, axis=0), tokens)
+        return [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
+
+
+def _most_probable(networks: _Networks, top: int) -> _Ranked:
+    best = sorted(networks.items(), key=lambda entry: (-entry[1][1], entry[0]))[:top]
+    return [pair for _, pair in best]
