@@ -23,8 +23,9 @@ SEEDS = 5  # trainings of a controller
 
 # The order in which their proposals are trained.
 WAYS = (
-    *("controller", "no descriptors", "best single", "best of the category", "nearest task's best"),
-    *("predictor's best recorded", "best proposed before", "shuffled descriptors"),
+    *("controller", "best proposed before", "best single", "best of the category"),
+    *("nearest task's best", "predictor's best recorded"),
+    *("most probable", "no descriptors", "shuffled descriptors"),
 )
 
 Proposals = dict[str, dict[str, list[dict[str, Any]]]]  # way -> held-out task -> repeats

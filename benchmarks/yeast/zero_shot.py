@@ -1,6 +1,6 @@
 """Zero-shot proposals for 12 yeast data sets that no controller ever saw, beside every control.
 
-    python benchmarks/yeast/zero_shot.py [--space ambient-plus] [--full]
+    python benchmarks/yeast/zero_shot.py [--space ambient-plus] [--full | --recorded [--first]]
 
 learns controllers from the evaluations of the 36 training tasks in table.tsv.gz alone (`table.py` makes it), lets each
 propose one architecture for each held-out task from its descriptors, trains what was proposed (`--full`: the first
@@ -8,18 +8,22 @@ controller's proposals at `full` once more, beside 5-mer regression), and measur
 what it proposes for each training task is trained and joins the table (two rounds of `ambient train --real-every`), so
 that the predictor knows what it is like where a policy goes. Controllers and proposals are kept in zero-shot/SPACE,
 evaluations in table.tsv.gz: what is there is not made again. `--recorded` trains nothing, neither controllers nor
-children, and writes results.json and results.md in zero-shot/SPACE anew.
+children, and writes results.json and results.md in zero-shot/SPACE anew; with `--first` those of the first
+measurement, in zero-shot/SPACE-first. Its controllers learned from the table as it was at commit 22f0baa, before
+good.json and with each task's own records, and proposed what was most probable; folds.py then said what to change.
 
 Ways to choose:
 
-- **controller**: PPO on what a predictor expects (`--engine predictor:`), over training seeds;
-- **shuffled descriptors**: the same, but each training task has another one's descriptors;
-- **no descriptors**: the first controllers, asked for a data set of which nothing is known;
+- **controller**: PPO on what a predictor expects of the other tasks (`--engine predictor:`, `leave_own_out`), over
+  training seeds: the first proposal, which may be what is proven on all training tasks;
+- **most probable**: of the same proposals the most probable one under the policy;
+- **shuffled descriptors**: as that, but each training task had another one's descriptors;
+- **no descriptors**: the most probable one for a data set of which nothing is known;
 - **nearest task's best**, **best of the category** and **best single**: of the recorded random architectures, by their
   mean validation AUROC on the nearest training task, on those of the same category, on all;
 - **predictor's best recorded**: of the same random architectures the one of which the predictor expects most;
 - **best proposed before**: of good.json (what controllers had proposed for training tasks or without descriptors,
-  trained on all training tasks), by the mean validation AUROC on these; added after the others were measured;
+  trained on all training tasks), by the mean validation AUROC on these;
 - **random**: the mean of the recorded random architectures.
 """
 
@@ -52,6 +56,7 @@ from table import CACHE, HERE, TABLE
 from ambient.child.fidelity import FULL, SEARCH
 from ambient.cli.progress import progress
 from ambient.controller.card import Controller
+from ambient.controller.proposal import Proposal
 from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.describe import describe_corpus
 from ambient.data.prepare import prepare_corpus
@@ -68,7 +73,10 @@ from descriptors import Descriptors
 
 STEPS = 200
 ASKING_STEPS, REAL_EVERY = 201, 100  # of the controller that asks: rounds after 100 and 200
-CONFIG = AmbientConfig(tasks_per_step=12)
+CONFIG = AmbientConfig(
+    tasks_per_step=12, leave_own_out=True
+)  # folds.py: better than with own records
+ASKING = AmbientConfig(tasks_per_step=12)  # the controller that asked in the rounds was of before
 SHUFFLED = replace(CONFIG, shuffle_descriptors=True)
 CHILD_SEEDS = (0, 1)  # the scores of a proposal are means over these
 
@@ -81,9 +89,14 @@ def main() -> None:
     parser.add_argument("--space", choices=list(RANDOM), default="ambient-plus")
     parser.add_argument("--full", action="store_true", help="also train at full")
     parser.add_argument("--recorded", action="store_true", help="train nothing")
+    parser.add_argument(
+        "--first", action="store_true", help="with --recorded: the first measurement"
+    )
     arguments = parser.parse_args()
+    if arguments.first and not arguments.recorded:
+        parser.error("the first measurement cannot be made again from this table; add --recorded")
     space = named_space(arguments.space)
-    folder = HERE / "zero-shot" / space.name
+    folder = HERE / "zero-shot" / (space.name + ("-first" if arguments.first else ""))
     folder.mkdir(parents=True, exist_ok=True)
     corpus = read_corpus(HERE / "corpus.yaml")
     tasks = prepare_corpus(corpus, CACHE / "tasks")
@@ -115,7 +128,7 @@ def propose(
     recorded = scores(store, space, [spec.name for spec in corpus.training_tasks])
     found: Proposals = {
         way: {name: [] for name in held_out}
-        for way in ("controller", "no descriptors", "shuffled descriptors")
+        for way in ("controller", "most probable", "no descriptors", "shuffled descriptors")
     }
 
     ask(corpus, space, tasks, described, store)
@@ -128,14 +141,18 @@ def propose(
         if seed == 0:
             controller.save(folder / "controller")
         for name in held_out:
-            for way, one, of in (
-                ("controller", controller, described[name]),
-                ("shuffled descriptors", shuffled, described[name]),
-                ("no descriptors", controller, None),
-            ):
-                (proposal,) = one.propose(of)
-                expected = None if proposal.expected is None else asdict(proposal.expected)
-                found[way][name].append({**entry_of(proposal.architecture), "expected": expected})
+            (first,) = controller.propose(described[name])
+            chosen = {
+                "controller": first,
+                "most probable": most_probable(controller, described[name]),
+                "no descriptors": most_probable(controller, None),
+                "shuffled descriptors": most_probable(shuffled, described[name]),
+            }
+            for way, one in chosen.items():
+                expected = None if one.expected is None else asdict(one.expected)
+                found[way][name].append(
+                    {**entry_of(one.architecture), "expected": expected, "proven": one.proven}
+                )
     nearest = {name: controller.nearest(described[name])[0][0] for name in held_out}
     found |= choose_recorded(corpus, space, recorded, nearest)
     found["predictor's best recorded"] = {
@@ -144,6 +161,11 @@ def propose(
     found |= best_proposed(corpus, space, store)
     write_json_atomic(folder / "proposals.json", found)
     return found
+
+
+def most_probable(controller: Controller, of: Descriptors | None) -> Proposal:
+    """Propose as the policy does; it is second where something proven comes first."""
+    return max(controller.propose(of, top=2), key=lambda one: one.probability)
 
 
 def best_proposed(corpus: Corpus, space: SearchSpace, store: Store) -> Proposals:
@@ -172,7 +194,7 @@ def ask(
     joint = JointConfig(
         steps=ASKING_STEPS,
         seed=0,
-        controller=CONFIG,
+        controller=ASKING,
         engine=EngineChoice(f"predictor:{TABLE}"),
         store=store.path,
         real_every=REAL_EVERY,
@@ -188,13 +210,13 @@ def asking(space: SearchSpace) -> Path:
 
 
 def run_of(space: SearchSpace, name: str, seed: int) -> Path:
-    """Name the folder of a training."""
-    return CACHE / "zero-shot" / f"{space.name}-{name}-{seed}"
+    """Name the folder of a training; those of the first measurement lie in zero-shot."""
+    return CACHE / "zero-shot-second" / f"{space.name}-{name}-{seed}"
 
 
 def learn_all(space: SearchSpace, folder: Path) -> None:
     """Learn the controllers that are not there, one on each core; keep what each took."""
-    wanted = [(name, seed) for seed in range(SEEDS) for name in ("controller", "shuffled")]
+    wanted = [(name, seed) for name in ("controller", "shuffled") for seed in range(SEEDS)]
     missing = [one for one in wanted if not (run_of(space, *one) / "controller").exists()]
     path = folder / "learning.json"
     took = read_json(path, "file of durations") if path.exists() else {}
@@ -222,6 +244,7 @@ def learn(space: SearchSpace, name: str, seed: int) -> float:
         engine=EngineChoice(f"predictor:{TABLE}"),
     )
     run = run_of(space, name, seed)
+    run.parent.mkdir(exist_ok=True)
     started = time.monotonic()
     train_jointly(run, corpus, space, tasks, described, joint, (run / "config.yaml").exists())
     return time.monotonic() - started
