@@ -163,6 +163,26 @@ def test_what_is_proven_comes_first_unless_more_is_promised() -> None:
         assert best.architecture.tokens[0] == 1
         assert len({one.architecture.key for one in found}) == 3
         assert others[0].probability >= others[1].probability > best.probability > 0
+    everything = undecided(tastes=False).propose(several[0], top=12)
+    assert len({one.architecture.key for one in everything}) == 12
+
+
+def test_a_promise_must_pass_half_of_its_own_uncertainty() -> None:
+    controller = undecided(tastes=True)
+    assert controller.predictor is not None
+    several = [described("new", peaks) for peaks in np.geomspace(100, 4000, 60)]
+    proven = controller.worked(None)[0].architecture
+    uncertain = 0
+    for item, (first, second) in zip(several, controller.propose(several, top=2), strict=True):
+        probable = max(first, second, key=lambda one: one.probability).architecture
+        promised = controller.predictor.difference(
+            controller.scaler.transform(item)[None],
+            np.array([probable.tokens]),
+            np.array([proven.tokens]),
+        )
+        assert first.proven == (promised.mean[0] <= 0.5 * promised.deviation[0])
+        uncertain += first.proven and promised.mean[0] > 0
+    assert uncertain > 0
 
 
 def test_nothing_is_proven_on_one_task_alone_or_without_records() -> None:
