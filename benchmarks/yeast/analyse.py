@@ -11,6 +11,9 @@ Architectures that were drawn at random and those of good.json, which controller
 - **The ceiling**: each task's own best architecture against the best single one, chosen on the validation AUROC of one
   seed and scored by the test AUROC of the other, so that luck in choosing is not counted as gain. The best single
   architecture for a task is chosen on the *other* training tasks.
+- **Each task's own choice**: the best by its validation AUROC against the best single one by that of the other tasks,
+  both scored by test AUROC; of the architectures that controllers proposed, the best single one is also held against
+  the best single random one, and against each task's own choice among the random ones.
 - **What matters where**: for each category, the share of the variance between architectures that each decision of the
   space explains by itself (adjusted R squared of its choices, after the task's mean, over the architectures in which
   it applies).
@@ -57,7 +60,10 @@ def main() -> None:
     proposed = rows[rows["origin"] == GOOD]
     if len(proposed):
         (space,) = proposed["space"].unique()
-        found[f"{space}, proposed by controllers"] = analysed(proposed, categories, space)
+        found[f"{space}, proposed by controllers"] = {
+            **analysed(proposed, categories, space),
+            "over_random": over_random(proposed, drawn[drawn["space"] == space], list(categories)),
+        }
     write_json_atomic(HERE / "analysis.json", found)
     text = "\n\n".join(as_text(space, one) for space, one in found.items()) + "\n"
     write_atomic(HERE / "analysis.md", text)
@@ -124,6 +130,9 @@ def analysed(rows: pd.DataFrame, categories: Mapping[str, str], space: str) -> d
         tests = [whole(part, "test", list(categories))[both] for part in (first, second)]
         result["ceiling"] = ceiling((table[both], again[both]), tests)
     result["optimistic_ceiling"] = optimistic_ceiling(table)
+    scores = whole(first, "test", list(categories))[table.columns]
+    single, own = choices(table)
+    result["own_choice"] = gain(scores, own, scores, single)
     if table.shape[1] < FEW:
         return result
     result["decisions"] = {
@@ -192,6 +201,45 @@ def ceiling(
     }
 
 
+def choices(validation: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
+    """Choose for each task the best single architecture of the others, and its own best."""
+    single = {task: validation.drop(index=task).mean().idxmax() for task in validation.index}
+    return single, {task: validation.loc[task].idxmax() for task in validation.index}
+
+
+def gain(
+    scores: pd.DataFrame, chosen: Mapping[str, str], others: pd.DataFrame, other: Mapping[str, str]
+) -> dict[str, Any]:
+    """Say how much better one choice for each task is than another, by their scores."""
+    pairs = [(scores.loc[task, chosen[task]], others.loc[task, other[task]]) for task in chosen]
+    interval = mean_interval([float(one - two) for one, two in pairs])
+    means = [float(np.mean(column)) for column in zip(*pairs, strict=True)]
+    return {
+        "gain": interval.mean,
+        "interval": [interval.low, interval.high],
+        "means": means,
+        "better": int(sum(one > two for one, two in pairs)),
+    }
+
+
+def over_random(
+    proposed: pd.DataFrame, drawn: pd.DataFrame, tasks: Sequence[str]
+) -> dict[str, Any]:
+    """Hold the best single architecture that controllers proposed against what the random ones offer; test AUROC."""
+    tables = {}
+    for name, rows in (("proposed", proposed), ("drawn", drawn)):
+        first = rows[rows["seed"] == 0]
+        validation = whole(first, "validation", tasks)
+        test = whole(first, "test", tasks)[validation.columns]
+        tables[name] = (test, *choices(validation))
+    test, single, _ = tables["proposed"]
+    random, best, own = tables["drawn"]
+    return {
+        "best single random": gain(test, single, random, best),
+        "each task's own random": gain(test, single, random, own),
+    }
+
+
 def optimistic_ceiling(table: pd.DataFrame) -> float:
     """Mean over tasks of the best validation AUROC less that of the best single one; luck in choosing included."""
     single = table.mean().idxmax()
@@ -249,6 +297,12 @@ def as_text(space: str, found: Mapping[str, Any]) -> str:
     lines.append(
         f"- The same on the validation AUROC that chose it, luck included: {found['optimistic_ceiling']:+.4f}."
     )
+    lines.append(
+        f"- Each task's own choice by validation over the best single one by that of the other tasks, in test AUROC: "
+        f"{_gain(found['own_choice'])}."
+    )
+    for name, one in found.get("over_random", {}).items():
+        lines.append(f"- The best single one over {name} architecture: {_gain(one)}.")
     if "decisions" not in found:
         return "\n".join(lines)
     decisions = found["decisions"]
@@ -263,6 +317,15 @@ def as_text(space: str, found: Mapping[str, Any]) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _gain(one: Mapping[str, Any]) -> str:
+    low, high = one["interval"]
+    own, other = one["means"]
+    return (
+        f"{own:.4f} against {other:.4f}, {one['gain']:+.4f} (95% interval over tasks {low:+.4f} to {high:+.4f}), "
+        f"better on {one['better']}"
+    )
 
 
 def _share(value: float) -> str:

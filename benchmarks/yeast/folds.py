@@ -41,6 +41,7 @@ from zero_shot import ASKING, CONFIG, STEPS, entry_of, most_probable
 from ambient.child.fidelity import SEARCH
 from ambient.cli.progress import progress
 from ambient.controller.card import Controller
+from ambient.controller.proposal import Proposal
 from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.describe import describe_corpus
 from ambient.data.prepare import prepare_corpus
@@ -51,6 +52,7 @@ from ambient.files import read_json, write_atomic, write_json_atomic
 from ambient.report.summary import mean_interval
 from ambient.search.joint import JointConfig, train_jointly
 from ambient.space import named_space
+from descriptors import Descriptors
 
 SPACE = named_space("ambient-plus")
 FOLDS = 3
@@ -58,6 +60,8 @@ RECORDS = HERE / "folds"
 LEARNING = {"own records in": ASKING, "own records out": CONFIG}
 TRAINED = (*LEARNING, "reranked", "proven first", "no descriptors")
 DEPTH = 64  # proposals that are ranked anew
+FACTORS = (0.0, 0.25, 0.5, 1.0, 2.0)  # of a promise's deviation, which it must pass
+METRICS = ("validation_auroc", "test_auroc")
 
 Proposals = dict[str, dict[str, dict[str, Any]]]  # way -> task -> what was chosen
 
@@ -138,7 +142,9 @@ def propose(corpus: Corpus) -> Proposals:
         blind = most_probable(controllers["own records in"], None)
         for name in hidden:
             for way, controller in controllers.items():
-                found[way][name] = entry(most_probable(controller, described[name]))
+                probable = most_probable(controller, described[name])
+                promised = promise(controller, described[name], probable)
+                found[way][name] = {**entry(probable), "promised": promised}
             several = controllers["own records out"].propose(described[name], top=DEPTH + 1)
             found["proven first"][name] = entry(several[0])
             several.sort(key=lambda one: -one.probability)
@@ -146,6 +152,15 @@ def propose(corpus: Corpus) -> Proposals:
             found["reranked"][name] = entry(best)
             found["no descriptors"][name] = entry(blind)
     return found
+
+
+def promise(controller: Controller, of: Descriptors, proposal: Proposal) -> list[float]:
+    """Give by how much a proposal is expected to be better than what is proven, and the deviation of that."""
+    assert controller.predictor is not None
+    proven = controller.worked(None)[0].architecture
+    pair = [np.array([one.tokens]) for one in (proposal.architecture, proven)]
+    found = controller.predictor.difference(controller.scaler.transform(of)[None], *pair)
+    return [float(found.mean[0]), float(found.deviation[0])]
 
 
 def entry(proposal: Any) -> dict[str, Any]:
@@ -193,7 +208,7 @@ def measure(corpus: Corpus, proposals: Proposals) -> dict[str, Any]:
             metrics = known[name, SPACE.architecture(one["tokens"]).key]
             reached.setdefault(way, {})[name] = {
                 "expected": one["expected"],
-                **{key: metrics[key] for key in ("validation_auroc", "test_auroc")},
+                **{key: metrics[key] for key in METRICS},
             }
     for hidden in folds(corpus):
         teach = [name for name in training if name not in hidden]
@@ -208,7 +223,35 @@ def measure(corpus: Corpus, proposals: Proposals) -> dict[str, Any]:
     different = {
         way: len({tuple(one["tokens"]) for one in proposals[way].values()}) for way in TRAINED
     }
-    return {"good": validation.shape[1], "different": different, "reached": reached}
+    return {
+        "good": validation.shape[1],
+        "different": different,
+        "reached": reached,
+        "promises": {way: promises(proposals[way], reached, way) for way in LEARNING},
+    }
+
+
+def promises(
+    proposed: Mapping[str, Mapping[str, Any]],
+    reached: Mapping[str, Mapping[str, Mapping[str, float]]],
+    way: str,
+) -> dict[str, Any]:
+    """Say what promises were worth, and what is reached if they must pass so many of their own deviations."""
+    names = list(proposed)
+    mean, deviation = np.array([proposed[name]["promised"] for name in names]).T
+    own, proven = (
+        {key: np.array([reached[one][name][key] for name in names]) for key in METRICS}
+        for one in (way, "best single")
+    )
+    kept = {
+        factor: np.where(mean > factor * deviation, own["test_auroc"], proven["test_auroc"])
+        for factor in FACTORS
+    }
+    gained = own["validation_auroc"] - proven["validation_auroc"]
+    return {
+        "correlation": float(np.corrcoef(mean, gained)[0, 1]),
+        "test_auroc": {str(factor): float(of.mean()) for factor, of in kept.items()},
+    }
 
 
 def as_text(result: Mapping[str, Any]) -> str:
@@ -237,6 +280,16 @@ def as_text(result: Mapping[str, Any]) -> str:
             f"| {way} | {result['different'].get(way, '')} | {'' if np.isnan(expected) else f'{expected:.4f}'} | "
             f"{frame['validation_auroc'][way].mean():.4f} | {test[way].mean():.4f} | {told(way, gain)} |"
         )
+    lines += [
+        "",
+        "| the most probable one, where it promises more than the proven one by so many deviations of that | "
+        + " | ".join(map(str, FACTORS))
+        + " | correlation of promised and reached |",
+        "|---" * (len(FACTORS) + 2) + "|",
+    ]
+    for way, one in result["promises"].items():
+        cells = " | ".join(f"{value:.4f}" for value in one["test_auroc"].values())
+        lines.append(f"| {way} | {cells} | {one['correlation']:+.2f} |")
     return "\n".join(lines) + "\n"
 
 
