@@ -105,6 +105,10 @@ def measure(
             )
             for name in held_out
         }
+    if "controller" not in ways:
+        raise SystemExit(
+            "table.tsv.gz: the controllers' proposals are not trained; run zero_shot.py"
+        )
     ways["random"] = {
         name: measured(list(random["test_auroc"]), known[name], None) for name in held_out
     }

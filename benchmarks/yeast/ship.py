@@ -87,7 +87,7 @@ The 80% intervals of what to expect held {coverage:.0%} of the trainings.{full}
   measured for this space.
 
 ## What it cost
-{cost}. The policy itself: a minute or two on one core.
+{cost}. The policy itself: about three minutes on one core.
 """
 
 
@@ -108,7 +108,9 @@ def recorded(controller: Controller) -> list[Evaluation]:
     """Give the trainings that the controller learned from."""
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
         import_tsv(store, TABLE)
-        return store.rows([task.name for task in controller.tasks], SPACE, SEARCH.hash, "done")
+        return list(
+            store.rows([task.name for task in controller.tasks], SPACE, SEARCH.hash, "done")
+        )
 
 
 def card(controller: Controller, result: Mapping[str, Any], rows: list[Evaluation]) -> str:
