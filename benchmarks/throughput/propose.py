@@ -128,7 +128,7 @@ def ppo(controller: Controller) -> float:
     tokens, logs = policy.sample(vectors, generator)
     rewards = 0.8 + 0.05 * torch.randn(len(tokens), generator=generator)
     step = Step(tuple(names), vectors, tokens, logs, rewards)
-    optimiser = torch.optim.Adam(policy.parameters(), lr=1e-4)
+    optimiser = torch.optim.Adam(policy.parameters(), lr=1e-4, fused=True)
     levels = dict.fromkeys(names, 0.8)
     config = PPOConfig()
     return best_of(lambda: update(policy, optimiser, (step,), levels, config, generator))
