@@ -29,7 +29,7 @@ def proposal_entry(
     category: str | None,
     held_out: bool,
 ) -> dict[str, Any]:
-    """Give a task's proposals as a JSON object: the most probable first, spelled out, with the nearest tasks.
+    """Give a task's proposals as a JSON object: in their order, spelled out, with the nearest tasks.
 
     `worked` holds what was best on all training tasks and on the nearest ones.
     """
@@ -84,7 +84,7 @@ def propose_for_tasks(
     Returns
     -------
     dict of str to Architecture
-        The most probable one of each task.
+        The first one of each task.
     """
     batches = controller.propose([described[spec.name] for spec in specs], top=top)
     entries = [
@@ -109,7 +109,7 @@ def read_proposals(path: str | Path) -> dict[str, Architecture]:
     Returns
     -------
     dict of str to Architecture
-        The most probable one of each task.
+        The first one of each task.
 
     Raises
     ------

@@ -207,7 +207,7 @@ def architecture_list(proposal: Mapping[str, Any]) -> Html:
 
 
 def proposal_table(proposals: Sequence[Mapping[str, Any]]) -> Html:
-    """Make the table of one task's proposals, the most probable first."""
+    """Make the table of one task's proposals, in their order."""
     head = [
         [
             tag("th", "rank"),
@@ -216,7 +216,11 @@ def proposal_table(proposals: Sequence[Mapping[str, Any]]) -> Html:
         ]
     ]
     rows: list[list[Cell]] = [
-        [rank, f"{float(proposal['probability']):.3g}", (proposal["summary"], "text")]
+        [
+            rank,
+            f"{float(proposal['probability']):.3g}" + ", proven" * proposal.get("proven", False),
+            (proposal["summary"], "text"),
+        ]
         for rank, proposal in enumerate(proposals, start=1)
     ]
     return table(head, rows)

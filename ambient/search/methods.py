@@ -82,8 +82,8 @@ def make_searcher(
     refuse : callable, optional
         Says of an architecture why it must not be trained; None where it may be.
     start : Start, optional
-        What the search begins from: what that proposes and may be trained is asked for first, the
-        most probable before the others; a controller goes on with its policy.
+        What the search begins from: what that proposes and may be trained is asked for first, in
+        its order; a controller goes on with its policy.
 
     Raises
     ------

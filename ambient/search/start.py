@@ -46,7 +46,7 @@ class Start:
     def propose(
         self, count: int, accepts: Callable[[Architecture], bool] | None = None
     ) -> list[Architecture]:
-        """Give the controller's most probable architectures, the zero-shot proposal first.
+        """Give what the controller proposes, the zero-shot proposal first.
 
         Raises
         ------
