@@ -135,9 +135,10 @@ def proposal_section(run: RunFolder) -> Html | None:
             + (": the descriptors made no difference." if distinct == 1 else ".")
         )
     note = (
-        "The controller's first proposal for each held-out task: its most probable architecture, found in "
-        "one forward pass, or what is proven on all training tasks. Convolutions read filters × kernel width; the numbers behind the nearest training "
-        "tasks are distances between standardised descriptors (no unit)." + said
+        "The controller's first proposal for each held-out task: its most probable architecture, found in one forward "
+        "pass, or what is proven on all training tasks. Convolutions read filters × kernel width; the numbers behind "
+        "the nearest training tasks are distances between standardised descriptors (no unit)."
+        + said
     )
     folded = tag("details", tag("summary", f"Training tasks ({len(seen)})"), *map(_proposal, seen))
     return tag(
