@@ -196,8 +196,10 @@ def compare() -> None:
             Remembering(PoolEngine({name: tasks[name]}), store) as engine,
         ):
             list(engine.run(requests))
-    stores = [RUNS / f"{name}.sqlite" for name in TASKS]
-    compared = compare_runs([one.folder for one in begun()], path, stores)
+    os.chdir(HERE)  # so that no path of this machine is written
+    stores = [(RUNS / f"{name}.sqlite").relative_to(HERE) for name in TASKS]
+    folders = [one.folder.relative_to(HERE) for one in begun()]
+    compared = compare_runs(folders, path.relative_to(HERE), stores)
     text = comparison_text(compared)
     write_atomic(RECORDS / "comparison.txt", text)
     write_json_atomic(RECORDS / "comparison.json", as_json(compared, notes_on(compared)))
