@@ -24,8 +24,8 @@ SEEDS = 5  # trainings of a controller
 # The order in which their proposals are trained.
 WAYS = (
     *("controller", "best proposed before", "best single", "best of the category"),
-    *("nearest task's best", "predictor's best recorded"),
-    *("most probable", "no descriptors", "shuffled descriptors"),
+    *("nearest task's best", "predictor's best recorded", "shuffled descriptors"),
+    *("most probable", "no descriptors"),
 )
 
 Proposals = dict[str, dict[str, list[dict[str, Any]]]]  # way -> held-out task -> repeats

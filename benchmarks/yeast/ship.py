@@ -32,7 +32,7 @@ SHELF = HERE.parents[1] / "pretrained" / "yeast"
 TITLES = {
     "most probable": "the most probable architecture under the policy, untried",
     "no descriptors": "the same for a data set of which nothing is known",
-    "shuffled descriptors": "the same, trained with another task's descriptors",
+    "shuffled descriptors": "the first proposal of controllers trained with another task's descriptors",
     "best single": "of the random architectures the best one for all training tasks",
     "nearest task's best": "of these the best one for the nearest training task",
     "best of the category": "of these the best one for the training tasks of the category",
@@ -60,8 +60,8 @@ controllers had proposed, on every task. A Gaussian process over descriptors and
 validation AUROC, and PPO trained the policy on what it expects ({steps} steps). It lies beside the weights and says
 which AUROC to expect of a proposal.
 
-One of those {good} architectures was best for nearly all tasks, and is what the controller proposes first, unless
-another one promises clearly more: on yeast a choice by descriptors brought nothing beyond it
+One of those {good} architectures was best on average, in nearly every category, and is what the controller proposes
+first, unless another one promises clearly more: on yeast a choice by descriptors brought nothing beyond it
 (`benchmarks/yeast` in the source has the analysis).
 
 ## What it is worth

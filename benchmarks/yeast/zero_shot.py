@@ -17,7 +17,8 @@ Ways to choose:
 - **controller**: PPO on what a predictor expects of the other tasks (`--engine predictor:`, `leave_own_out`), over
   training seeds: the first proposal, which may be what is proven on all training tasks;
 - **most probable**: of the same proposals the most probable one under the policy;
-- **shuffled descriptors**: as that, but each training task had another one's descriptors;
+- **shuffled descriptors**: the first proposal of controllers for which each training task had another one's
+  descriptors;
 - **no descriptors**: the most probable one for a data set of which nothing is known;
 - **nearest task's best**, **best of the category** and **best single**: of the recorded random architectures, by their
   mean validation AUROC on the nearest training task, on those of the same category, on all;
@@ -146,7 +147,7 @@ def propose(
                 "controller": first,
                 "most probable": most_probable(controller, described[name]),
                 "no descriptors": most_probable(controller, None),
-                "shuffled descriptors": most_probable(shuffled, described[name]),
+                "shuffled descriptors": shuffled.propose(described[name])[0],
             }
             for way, one in chosen.items():
                 expected = None if one.expected is None else asdict(one.expected)
