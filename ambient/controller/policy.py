@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["INACTIVE", "Policy", "PolicyConfig", "SkipAttention", "along"]
 
-IMPOSSIBLE = (
-    -1e30
-)  # log-probability of a choice that a decision does not have; finite, for the entropy's sake
+# Log-probability of a choice that a decision does not have; finite, so that the entropy is.
+IMPOSSIBLE = -1e30
 INACTIVE = -1  # token of a decision that earlier decisions switched off
 ROUNDING = 1e-4  # by which two passes may differ in one log-probability, with room to spare
 
@@ -197,8 +196,8 @@ class Policy(nn.Module):
     def read(self, descriptors: Tensor, tokens: Tensor) -> Tensor:
         """Give the log-probabilities of all choices of each decision, on the way to given architectures.
 
-        Parameters are those of `log_probability_and_entropy`. All decisions pass through their heads at once,
-        which takes a third of the time that one after the other takes.
+        Parameters are those of `log_probability_and_entropy`. All decisions pass through their heads at once:
+        far fewer operations than one after the other.
 
         Returns
         -------

@@ -25,9 +25,7 @@ class AmbientConfig:
     metric: str = "validation_auroc"  # what is rewarded; always of the validation split
     baseline_decay: float = 0.9  # of each task's moving average, per visit
     shuffle_descriptors: bool = False  # control: each task gets another task's descriptors
-    leave_own_out: bool = (
-        False  # a predictor's reward: what the other tasks tell of a task's descriptors
-    )
+    leave_own_out: bool = False  # a predictor's reward is what the other tasks alone tell
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     early_stopping: StoppingConfig | None = None  # None: every child is trained to its end
