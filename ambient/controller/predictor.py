@@ -11,63 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ambient.errors import RunError
-from descriptors.schema import DESCRIPTORS
+from ambient.controller.kernel import (
+    VARIANCES,
+    Standardised,
+    alike_tasks,
+    alike_tokens,
+    covariance_of,
+    factor_of,
+    negative_log_posterior,
+    noise_of,
+    starting_values,
+)
+from ambient.controller.recorded import Records
 
-__all__ = ["Prediction", "Predictor", "Records"]
+__all__ = ["Prediction", "Predictor"]
 
-_LEAST_ROWS = 20
-_JITTER = 1e-6  # share of the variance that keeps Cholesky's factor real
-_GROUPS = tuple(dict.fromkeys(entry.group for entry in DESCRIPTORS))
 _PARAMETERS = ("mean", "variances", "noise_slope", "decisions", "groups")
-_VARIANCES = ("task", "task_own", "architecture", "descriptors", "architecture_own", "noise")
-
-
-@dataclass(frozen=True)
-class Records:
-    """Evaluations to learn from.
-
-    Parameters
-    ----------
-    tasks : tuple of str, length T
-    vectors : array, float32, shape (T, 2 D)
-        Their standardised descriptors and missing flags, as `Scaler.transform` gives them.
-    task : array, int, shape (n,)
-        Index of each evaluation's task.
-    tokens : array, int, shape (n, decisions)
-        Of its architecture; -1 where a decision does not apply.
-    values : array, float, shape (n,)
-        What it reached, for instance its validation AUROC.
-    """
-
-    tasks: tuple[str, ...]
-    vectors: np.ndarray
-    task: np.ndarray
-    tokens: np.ndarray
-    values: np.ndarray
-
-    def __post_init__(self) -> None:
-        if len(self.values) < _LEAST_ROWS or len(self.tasks) < 2:
-            raise RunError(
-                f"predictor: found {len(self.values)} evaluations of {len(self.tasks)} tasks, at least "
-                f"{_LEAST_ROWS} of 2 are needed; record more"
-            )
-        if not np.isfinite(self.values).all():
-            raise RunError("predictor: found a value that is not finite; leave failed children out")
-
-    def of_tasks(self, names: Sequence[str]) -> Records:
-        """Keep the evaluations of some tasks."""
-        kept = [index for index, name in enumerate(self.tasks) if name in set(names)]
-        rows = np.isin(self.task, kept)
-        renumbered = np.full(len(self.tasks), -1)
-        renumbered[kept] = np.arange(len(kept))
-        return Records(
-            tuple(self.tasks[index] for index in kept),
-            self.vectors[kept],
-            renumbered[self.task[rows]],
-            self.tokens[rows],
-            self.values[rows],
-        )
 
 
 @dataclass(frozen=True)
@@ -139,13 +98,13 @@ class Predictor:
             records.tokens[chosen],
             records.values[chosen],
         )
-        data = _Data(part)
-        free = {name: value.requires_grad_() for name, value in _start(part).items()}
+        data = Standardised(part)
+        free = {name: value.requires_grad_() for name, value in starting_values(part).items()}
         optimiser = torch.optim.Adam(free.values(), lr=rate)
         history = []
         for _ in range(steps):
             optimiser.zero_grad()
-            loss = _negative_log_posterior(free, data)
+            loss = negative_log_posterior(free, data)
             loss.backward()
             optimiser.step()
             history.append(loss.item() / len(part.values))
@@ -181,11 +140,15 @@ class Predictor:
         }
 
     @cached_property
-    def _solved(self) -> tuple[_Data, Tensor, Tensor]:
+    def _variances(self) -> dict[str, Tensor]:
+        return dict(zip(VARIANCES, self._free["variances"].exp(), strict=True))
+
+    @cached_property
+    def _solved(self) -> tuple[Standardised, Tensor, Tensor]:
         """The data, Cholesky's factor of its covariance, and the weights of the posterior mean."""
-        data = _Data(self.records)
+        data = Standardised(self.records)
         with torch.no_grad():
-            factor = _factor(_covariance(self._free, data, data, same=True))
+            factor = factor_of(covariance_of(self._free, data))
             centred = (data.values - self._free["mean"])[:, None]
             return data, factor, torch.cholesky_solve(centred, factor)[:, 0]
 
@@ -198,18 +161,15 @@ class Predictor:
             Standardised descriptors, of each pair's data set.
         tokens : array, int, shape (m, decisions)
         """
-        data, _, weights = self._solved
-        asked = _Data.of(vectors, tokens, data)
-        with torch.no_grad():
-            between = _covariance(self._free, asked, data, same=False)
-            mean = between @ weights + self._free["mean"]
-            variances = self._free["variances"].exp()
-            prior = variances[:-1].sum() + _noise(self._free, asked)
-            explained = torch.linalg.solve_triangular(
-                self._short_factor, between.T.float(), upper=False
-            )
-            deviation = (prior - explained.square().sum(0)).clamp_min(1e-12).sqrt()
-        return Prediction(data.unscaled(mean).numpy(), (deviation * data.scale).numpy())
+        data, variances = self._solved[0], self._variances
+        networks, which = _different(tokens)
+        asked = torch.tensor(vectors, dtype=torch.float64)
+        alike = alike_tokens(self._free, networks, data.networks)
+        mean, explained = self._read(asked, which, alike, variances["task"])
+        prior = torch.stack([variances[name] for name in VARIANCES if name != "noise"]).sum()
+        left = prior + noise_of(self._free, asked) - explained
+        deviation = left.clamp_min(1e-12).sqrt() * data.scale
+        return Prediction(data.unscaled(mean + self._free["mean"]), deviation.numpy())
 
     def difference(self, vectors: np.ndarray, tokens: np.ndarray, others: np.ndarray) -> Prediction:
         """Predict how much more architectures are worth than others, on data sets that are none of the recorded ones.
@@ -225,21 +185,89 @@ class Predictor:
         Prediction
             Of the difference, as far as descriptors tell: without noise and without what is the data set's own.
         """
+        data, variances = self._solved[0], self._variances
+        pairs, which = _different(np.hstack([tokens, others]))
+        one, other = pairs.tensor_split(2, dim=1)
+        alike = [alike_tokens(self._free, of, data.networks) for of in (one, other)]
+        asked = torch.tensor(vectors, dtype=torch.float64)
+        mean, explained = self._read(asked, which, alike[0] - alike[1], torch.tensor(0.0))
+        apart = (one != other).double() @ self._free["decisions"].exp()
+        worth = variances["architecture"] + variances["descriptors"]
+        left = (2 * worth * (1 - torch.exp(-apart)))[which] - explained
+        deviation = left.clamp_min(0.0).sqrt()
+        return Prediction((mean * data.scale).numpy(), (deviation * data.scale).numpy())
+
+    def _read(
+        self, vectors: Tensor, which: Tensor, alike: Tensor, level: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Read the posterior of values: their mean, and how much of their variance the records explain.
+
+        A value's covariance with the records is linear in the likeness of its data set to the recorded tasks. So where
+        one architecture is asked about for many data sets, the records are solved for each task and not for each value.
+
+        Parameters
+        ----------
+        vectors : Tensor, float64, shape (m, 2 D)
+        which : Tensor, int64, shape (m,)
+            The row of `alike` of each value.
+        alike : Tensor, float64, shape (a, networks)
+            How alike what is asked about is to each recorded network.
+        level : Tensor, float64, shape ()
+            Variance of what is the same for all architectures on a data set.
+
+        Returns
+        -------
+        (mean, explained) : Tensors, float64, shape (m,)
+        """
         data, _, weights = self._solved
-        one, other = (_Data.of(vectors, of, data) for of in (tokens, others))
-        with torch.no_grad():
-            between = _covariance(self._free, one, data, same=False)
-            between = between - _covariance(self._free, other, data, same=False)
-            variances = dict(zip(_VARIANCES, self._free["variances"].exp(), strict=True))
-            apart = (one.tokens != other.tokens).double() @ self._free["decisions"].exp()
-            worth = variances["architecture"] + variances["descriptors"]
-            prior = 2 * worth * (1 - torch.exp(-apart))
-            explained = torch.linalg.solve_triangular(
-                self._short_factor, between.T.float(), upper=False
-            )
-            deviation = (prior - explained.square().sum(0)).clamp_min(0.0).sqrt()
-        scale = data.scale
-        return Prediction((between @ weights * scale).numpy(), (deviation * scale).numpy())
+        variances = self._variances
+        tasks = alike_tasks(self._free, vectors, data.vectors)
+        tasks = torch.cat(
+            [tasks, torch.ones(len(tasks), 1)], dim=1
+        )  # what holds for all comes last
+        of_task = torch.nn.functional.one_hot(data.task, len(data.vectors)).double()
+        mean = torch.empty(len(vectors), dtype=torch.float64)
+        asked: list[tuple[Tensor, Tensor]] = []
+        for index, row in enumerate(alike[:, data.network]):
+            rows = (which == index).nonzero()[:, 0]
+            own = (level + variances["descriptors"] * row)[:, None] * of_task
+            spanned = torch.cat([own, variances["architecture"] * row[:, None]], dim=1)
+            mean[rows] = tasks[rows] @ (weights @ spanned)
+            asked.append((rows, spanned))
+        is_wide = [len(rows) > tasks.shape[1] for rows, _ in asked]
+        columns = [
+            spanned if wide else spanned @ tasks[rows].T
+            for (rows, spanned), wide in zip(asked, is_wide, strict=True)
+        ]
+        solved = torch.linalg.solve_triangular(
+            self._short_factor, torch.cat(columns, dim=1).float(), upper=False
+        )
+        explained = torch.empty(len(vectors), dtype=torch.float64)
+        parts = solved.split([one.shape[1] for one in columns], dim=1)
+        for (rows, _), wide, part in zip(asked, is_wide, parts, strict=True):
+            if wide:
+                part = part @ tasks[rows].T.float()
+            explained[rows] = part.square().sum(0).double()
+        return mean, explained
+
+    def left_out(self) -> Prediction:
+        """Predict each record from those of the other tasks alone.
+
+        With P the inverse covariance of all records and B the rows of a task, the values of B have, given the others,
+        the covariance P[B, B]^-1 and the mean y[B] - P[B, B]^-1 (P (y - mean))[B].
+
+        Source
+        ------
+        Rasmussen and Williams 2006, equations 5.10 to 5.12, for blocks.
+        """
+        data, _, weights = self._solved
+        mean, deviation = torch.empty((2, len(data.values)), dtype=torch.float64)
+        for task in range(len(data.vectors)):
+            rows = (data.task == task).nonzero()[:, 0]
+            covariance = torch.linalg.inv(self._inverse[rows][:, rows])
+            mean[rows] = data.values[rows] - covariance @ weights[rows]
+            deviation[rows] = covariance.diagonal().sqrt()
+        return Prediction(data.unscaled(mean), (deviation * data.scale).numpy())
 
     def mean_function(self, vectors: np.ndarray, own: Sequence[int | None] = ()) -> Any:
         """Give a fast function (task index, tokens) -> mean, for many calls with the same data sets.
@@ -252,23 +280,22 @@ class Predictor:
             mean says what the others tell of a data set with such descriptors. None, or nothing given: all are used.
         """
         data, _, weights = self._solved
-        asked = _Data.of(vectors, np.zeros((len(vectors), data.tokens.shape[1]), int), data)
-        variances = dict(zip(_VARIANCES, self._free["variances"].exp(), strict=True))
-        alike = _alike_tasks(self._free, asked.vectors, data.vectors)[:, data.task]
+        variances = self._variances
+        asked = torch.tensor(vectors, dtype=torch.float64)
+        alike = alike_tasks(self._free, asked, data.vectors)[:, data.task]
         by_set = weights.expand(len(vectors), -1).clone()
         for index, task in enumerate(own):
             if task is not None:
                 by_set[index] = self._without(task)
         level = (variances["task"] * alike * by_set).sum(1) + self._free["mean"]
         by_row = (variances["architecture"] + variances["descriptors"] * alike) * by_set
-        networks, which = torch.unique(data.tokens, dim=0, return_inverse=True)
-        by_network = by_row.new_zeros(len(by_row), len(networks)).index_add_(1, which, by_row)
+        by_network = by_row.new_zeros(len(by_row), len(data.networks))
+        by_network.index_add_(1, data.network, by_row)
 
         def mean(task: np.ndarray, tokens: np.ndarray) -> np.ndarray:
             with torch.no_grad():
-                alike_tokens = _alike_tokens(self._free, torch.as_tensor(tokens), networks)
-                found = level[task] + (alike_tokens * by_network[task]).sum(1)
-                return data.unscaled(found).numpy()
+                alike = alike_tokens(self._free, torch.as_tensor(tokens), data.networks)
+                return data.unscaled(level[task] + (alike * by_network[task]).sum(1))
 
         return mean
 
@@ -303,108 +330,12 @@ class Predictor:
         """What was learned: variances (in units of the values' variance), weights of decisions and of groups."""
         variances = np.exp(self.parameters["variances"]).tolist()
         return {
-            **{name: [value] for name, value in zip(_VARIANCES, variances, strict=True)},
+            **{name: [value] for name, value in zip(VARIANCES, variances, strict=True)},
             "decisions": np.exp(self.parameters["decisions"]).tolist(),
             "groups": np.exp(self.parameters["groups"]).tolist(),
         }
 
 
-class _Data:
-    """Records as tensors; values standardised."""
-
-    def __init__(self, records: Records) -> None:
-        self.vectors = torch.tensor(records.vectors, dtype=torch.float64)
-        self.task = torch.tensor(records.task, dtype=torch.int64)
-        self.tokens = torch.tensor(records.tokens, dtype=torch.int64)
-        self.shift = float(np.mean(records.values))
-        self.scale = float(np.std(records.values)) or 1.0
-        self.values = (torch.tensor(records.values, dtype=torch.float64) - self.shift) / self.scale
-
-    @classmethod
-    def of(cls, vectors: np.ndarray, tokens: np.ndarray, like: _Data) -> _Data:
-        """Pairs of which nothing is recorded: each has a data set of its own."""
-        made = cls.__new__(cls)
-        made.vectors = torch.tensor(vectors, dtype=torch.float64)
-        made.task = torch.arange(len(made.vectors))
-        made.tokens = torch.as_tensor(tokens, dtype=torch.int64)
-        made.shift, made.scale = like.shift, like.scale
-        return made
-
-    def unscaled(self, values: Tensor) -> Tensor:
-        """Back to the unit of the records."""
-        return values * self.scale + self.shift
-
-
-def _start(records: Records) -> dict[str, Tensor]:
-    """Weights and variances to begin with."""
-    decisions = records.tokens.shape[1]
-    return {
-        "mean": torch.zeros(1, dtype=torch.float64),
-        "variances": torch.tensor([0.5, 0.3, 0.3, 0.15, 0.15, 0.1], dtype=torch.float64).log(),
-        "noise_slope": torch.zeros(1, dtype=torch.float64),
-        "decisions": torch.full((decisions,), 0.3, dtype=torch.float64).log(),
-        "groups": torch.full((len(_GROUPS),), 0.3, dtype=torch.float64).log(),
-    }
-
-
-def _group_of_columns() -> Tensor:
-    """Index of the group of each column of a vector, values and flags; (2 D,)."""
-    groups = [_GROUPS.index(entry.group) for entry in DESCRIPTORS]
-    return torch.tensor(groups * 2)
-
-
-def _alike_tasks(free: Mapping[str, Tensor], one: Tensor, other: Tensor) -> Tensor:
-    """Likeness of data sets, 1 for the same descriptors: (T, 2 D), (T', 2 D) -> (T, T')."""
-    group = _group_of_columns()
-    weight = free["groups"].exp()[group] / torch.bincount(group)[group] * 2
-    return torch.exp(-0.5 * ((one[:, None] - other[None]).square() * weight).sum(2))
-
-
-def _alike_tokens(free: Mapping[str, Tensor], one: Tensor, other: Tensor) -> Tensor:
-    """Likeness of architectures, 1 for the same tokens: (n, L), (n', L) -> (n, n')."""
-    weights = free["decisions"].exp()
-    apart = torch.zeros((len(one), len(other)), dtype=torch.float64)
-    for index in range(one.shape[1]):
-        differs = (one[:, index, None] != other[None, :, index]).double()
-        apart = apart + weights[index] * differs
-    return torch.exp(-apart)
-
-
-def _noise(free: Mapping[str, Tensor], data: _Data) -> Tensor:
-    """Variance of the noise of each row; (n,)."""
-    peaks = next(i for i, entry in enumerate(DESCRIPTORS) if entry.name == "n_peaks")
-    level = free["variances"][-1] + free["noise_slope"] * data.vectors[data.task, peaks]
-    return level.exp()
-
-
-def _covariance(free: Mapping[str, Tensor], one: _Data, other: _Data, same: bool) -> Tensor:
-    """Covariance of the values of rows; with noise, and what is a task's own, only where both are the same."""
-    task, task_own, shared, descriptors, own, _ = free["variances"].exp()
-    alike = _alike_tasks(free, one.vectors, other.vectors)[one.task][:, other.task]
-    networks, which = torch.unique(one.tokens, dim=0, return_inverse=True)
-    others, which_other = torch.unique(other.tokens, dim=0, return_inverse=True)
-    tokens = _alike_tokens(free, networks, others)[which][:, which_other]
-    found = task * alike + tokens * (shared + descriptors * alike)
-    if same:
-        is_same = (one.task[:, None] == other.task[None]).double()
-        found = found + is_same * (task_own + own * tokens) + torch.diag(_noise(free, one))
-    return found
-
-
-def _factor(covariance: Tensor) -> Tensor:
-    size = len(covariance)
-    jitter = _JITTER * covariance.diagonal().mean().detach() * torch.eye(size, dtype=torch.float64)
-    return torch.linalg.cholesky(covariance + jitter)
-
-
-def _negative_log_posterior(free: Mapping[str, Tensor], data: _Data) -> Tensor:
-    """Negative log marginal likelihood, with a weak prior on all logarithms that keeps them in reach."""
-    factor = _factor(_covariance(free, data, data, same=True))
-    centred = (data.values - free["mean"])[:, None]
-    fit = 0.5 * (centred * torch.cholesky_solve(centred, factor)).sum()
-    start = {"variances": 0.2, "decisions": 0.3, "groups": 0.3}
-    prior = sum(
-        0.5 * ((free[name] - float(np.log(value))) / 1.5).square().sum()
-        for name, value in start.items()
-    )
-    return fit + factor.diagonal().log().sum() + prior
+def _different(tokens: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Give the different rows, and which of them each row is."""
+    return torch.unique(torch.as_tensor(tokens, dtype=torch.int64), dim=0, return_inverse=True)

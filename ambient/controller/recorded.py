@@ -2,15 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ambient.controller.predictor import Records
+from ambient.errors import RunError
 
-__all__ = ["Reached", "best_on", "reached"]
+__all__ = ["Reached", "Records", "best_on", "reached"]
 
 Reached = Mapping[tuple[int, ...], Mapping[str, float]]  # tokens -> task -> mean of its trainings
+_LEAST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Records:
+    """Evaluations to learn from.
+
+    Parameters
+    ----------
+    tasks : tuple of str, length T
+    vectors : array, float32, shape (T, 2 D)
+        Their standardised descriptors and missing flags, as `Scaler.transform` gives them.
+    task : array, int, shape (n,)
+        Index of each evaluation's task.
+    tokens : array, int, shape (n, decisions)
+        Of its architecture; -1 where a decision does not apply.
+    values : array, float, shape (n,)
+        What it reached, for instance its validation AUROC.
+    """
+
+    tasks: tuple[str, ...]
+    vectors: np.ndarray
+    task: np.ndarray
+    tokens: np.ndarray
+    values: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.values) < _LEAST_ROWS or len(self.tasks) < 2:
+            raise RunError(
+                f"predictor: found {len(self.values)} evaluations of {len(self.tasks)} tasks, at least "
+                f"{_LEAST_ROWS} of 2 are needed; record more"
+            )
+        if not np.isfinite(self.values).all():
+            raise RunError("predictor: found a value that is not finite; leave failed children out")
+
+    def of_tasks(self, names: Sequence[str]) -> Records:
+        """Keep the evaluations of some tasks."""
+        kept = [index for index, name in enumerate(self.tasks) if name in set(names)]
+        rows = np.isin(self.task, kept)
+        renumbered = np.full(len(self.tasks), -1)
+        renumbered[kept] = np.arange(len(kept))
+        return Records(
+            tuple(self.tasks[index] for index in kept),
+            self.vectors[kept],
+            renumbered[self.task[rows]],
+            self.tokens[rows],
+            self.values[rows],
+        )
 
 
 def reached(records: Records) -> Reached:

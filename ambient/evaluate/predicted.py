@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ambient.controller.predictor import Predictor, Records
+from ambient.controller.predictor import Predictor
+from ambient.controller.recorded import Records
 from ambient.errors import RunError
 from ambient.evaluate.engines import Engine, known_task
 from ambient.evaluate.records import Evaluation, Request

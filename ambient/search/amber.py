@@ -34,8 +34,16 @@ REINFORCE = PPOConfig(buffer_steps=1, epochs=1, minibatch_size=1_000_000)
 ALGORITHMS: dict[str, PPOConfig] = {"ppo": PPO, "reinforce": REINFORCE}
 
 
+# What joint training leaves is decided: sampled as it is, it repeats itself after some ten architectures of
+# ambient-plus (benchmarks/yeast/few-shot).
+CURIOSITY = 3.0
+
+
 def amber_config(
-    algorithm: Algorithm = "ppo", batch: int = 5, metric: str = "validation_auroc"
+    algorithm: Algorithm = "ppo",
+    batch: int = 5,
+    metric: str = "validation_auroc",
+    curiosity: float = 1.0,
 ) -> AmbientConfig:
     """Give every constant of a search of one task.
 
@@ -47,6 +55,8 @@ def amber_config(
         Architectures in a step.
     metric : str
         What is rewarded; of the validation split.
+    curiosity : float
+        By how much warmer than it was trained a controller is sampled that the search begins from.
 
     Raises
     ------
@@ -62,6 +72,7 @@ def amber_config(
         tasks_per_step=1,
         architectures_per_task=batch,
         metric=metric,
+        curiosity=curiosity,
         policy=PolicyConfig(),
         ppo=ALGORITHMS[algorithm],
     )
@@ -78,11 +89,12 @@ def amber_searcher(
     controller: Controller | None = None,
     descriptors: Descriptors | None = None,
     proposals: Sequence[Architecture] = (),
+    curiosity: float = CURIOSITY,
 ) -> AmbientSearcher:
     """Make the searcher of one task: the joint one, with nothing to read of the only task that it has.
 
     With a trained controller it reads the task's descriptors instead, and begins with that controller's
-    policy and proposals: few-shot search.
+    proposals and its policy, which is sampled at a higher temperature: few-shot search.
 
     Parameters
     ----------
@@ -97,6 +109,8 @@ def amber_searcher(
         Of everything random, and of every child.
     controller, descriptors, proposals
         As in `AmbientSearcher`; of the task.
+    curiosity : float
+        As in `amber_config`; without a controller it changes nothing.
 
     Returns
     -------
@@ -107,7 +121,7 @@ def amber_searcher(
         space,
         {task: descriptors},
         fidelity,
-        amber_config(algorithm, batch, metric),
+        amber_config(algorithm, batch, metric, curiosity if controller else 1.0),
         seed,
         controller,
         {task: proposals},

@@ -90,7 +90,9 @@ class AmbientSearcher:
         config = config or AmbientConfig()
         if controller is not None:
             check_space(controller, space)
-            config = replace(config, policy=controller.policy.config)
+            shape = controller.policy.config
+            warmer = replace(shape, temperature=shape.temperature * config.curiosity)
+            config = replace(config, policy=warmer)
         self.config = config
         self.names = tuple(sorted(tasks))
         self.scaler = (

@@ -26,6 +26,9 @@ class AmbientConfig:
     baseline_decay: float = 0.9  # of each task's moving average, per visit
     shuffle_descriptors: bool = False  # control: each task gets another task's descriptors
     leave_own_out: bool = False  # a predictor's reward is what the other tasks alone tell
+    curiosity: float = (
+        1.0  # a controller that it begins from is sampled at so many times its temperature
+    )
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     early_stopping: StoppingConfig | None = None  # None: every child is trained to its end
@@ -37,6 +40,8 @@ class AmbientConfig:
                 f"controller: found early_stopping with the metric {self.metric}, but children are held "
                 "against each other's validation_auroc; reward that, or train all to their end"
             )
+        if not self.curiosity > 0:
+            raise RunError(f"controller: curiosity is {self.curiosity}; it must be above 0")
         for name in ("tasks_per_step", "architectures_per_task"):
             if getattr(self, name) < 1:
                 raise RunError(
@@ -49,6 +54,8 @@ class AmbientConfig:
         # Runs that were begun before these could be chosen say nothing of them.
         if not self.leave_own_out:
             del values["leave_own_out"]
+        if self.curiosity == 1:
+            del values["curiosity"]
         if self.early_stopping is None:
             del values["early_stopping"]
         else:

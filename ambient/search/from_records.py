@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ambient.controller.predictor import Predictor, Records
+from ambient.controller.predictor import Predictor
+from ambient.controller.recorded import Records
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Store
 from ambient.evaluate.predicted import METRIC, PredictorEngine, records_of

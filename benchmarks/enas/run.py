@@ -1,13 +1,14 @@
 """Does ENAS find a better architecture than chance does, at the same share of skips?
 
 Run:  python benchmarks/enas/run.py [--turns 80] [--seeds 3] [--workers 2]
-      python benchmarks/enas/run.py --task TASK.npz --space amber-12 --turns 200 --output FOLDER
+      python benchmarks/enas/run.py --corpus CORPUS.yaml --space amber-12 --epoch-windows 4800 --output FOLDER
 
 The searched architecture is what one search by shared weights derives. It is held against 6 architectures
 that are drawn uniformly with as many skips as it has. All are trained from scratch, with several seeds, to the same
-convergence criterion, and scored on test windows that nothing before has read. Without --task, on a simulated task of
-three labels whose structure is known (simulate.py), over the space in space.yaml. Written into the folder:
-search/ (the run, not kept in the repository), rows.jsonl (every training), results.json, results.md.
+convergence criterion, and scored on test windows that nothing before has read. Without --corpus, on a simulated task of
+three labels whose structure is known (simulate.py), over the space in space.yaml. Written into the folder: rows.jsonl
+(every training), results.json, results.md. The run and the store of trainings lie in cache/, so that what was
+interrupted goes on.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from simulate import simulated_task
 
 from ambient.child.count import count_parameters
 from ambient.child.fidelity import SEARCH, Fidelity
+from ambient.data import prepare_task, read_corpus
 from ambient.data.task import TaskData
-from ambient.evaluate import Evaluation, Request
+from ambient.evaluate import Evaluation, Remembering, Request, Store
 from ambient.evaluate.choose import open_engine
 from ambient.files import write_atomic, write_json_atomic
 from ambient.search.enas import EnasConfig
@@ -89,18 +91,21 @@ def search(
 
 
 def train(
+    path: Path,
     task: TaskData,
     architectures: Sequence[Architecture],
     fidelity: Fidelity,
     seeds: int,
     workers: int,
 ) -> list[Evaluation]:
-    """Train each architecture with each seed, in the order of the architectures."""
+    """Train each architecture with each seed, in the order of the architectures; the store at the path remembers."""
     requests = [
         Request(task.name, one, seed, fidelity) for one in architectures for seed in range(seeds)
     ]
-    with open_engine("pool" if workers > 1 else "inline", {task.name: task}, workers or None) as (
-        engine
+    kind = "pool" if workers > 1 else "inline"
+    with (
+        Store(path) as store,
+        Remembering(open_engine(kind, {task.name: task}, workers or None), store) as engine,
     ):
         found = {(one.architecture.key, one.seed): one for one in engine.run(requests)}
     return [found[request.architecture.key, request.seed] for request in requests]
@@ -196,7 +201,7 @@ def _rounded(value: float | None) -> str:
 def main() -> None:
     """Search, draw, train, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--task", type=Path, help="a task that TaskData.save wrote")
+    parser.add_argument("--corpus", type=Path, help="of one task; else a simulated one")
     parser.add_argument("--space", default=str(HERE / "space.yaml"), help="a name, or a YAML file")
     parser.add_argument("--output", type=Path, default=HERE, help="folder of the record")
     parser.add_argument("--windows", type=int, default=6000, help="of the simulated task")
@@ -207,19 +212,30 @@ def main() -> None:
     parser.add_argument("--controller-rate", type=float, default=0.005, help="of Adam")
     parser.add_argument("--judged-windows", type=int, default=256)
     parser.add_argument("--metric", default="validation_auroc", help="what is rewarded")
+    parser.add_argument(
+        "--epoch-windows", type=int, default=1200, help="in an epoch of a training, with --corpus"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each architecture")
     parser.add_argument("--seed", type=int, default=0, help="of the search")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
-    task = TaskData.load(given.task) if given.task else simulated_task(given.windows)
-    fidelity = CONVERGED if given.task else SIMULATED
+    if given.corpus:
+        corpus = read_corpus(given.corpus)
+        task = prepare_task(corpus, corpus.tasks[0])
+        fidelity = replace(CONVERGED, windows_per_epoch=given.epoch_windows)
+    else:
+        task, fidelity = simulated_task(given.windows), SIMULATED
     space = open_space(given.space)
     given.output.mkdir(exist_ok=True)
-    searched, facts = search(given.output / "search", task, space, fidelity, given)
+    cache = HERE / "cache" / f"{task.name}-{space.name}"
+    cache.mkdir(parents=True, exist_ok=True)
+    searched, facts = search(cache / f"search-{given.seed}", task, space, fidelity, given)
     rng = np.random.default_rng(FIRST_RANDOM_SEED + given.seed)
     drawn = [sample_with_skips(space, len(searched.skips), rng) for _ in range(RANDOM)]
     names = ["searched", *(f"random {number}" for number in range(1, RANDOM + 1))]
-    found = train(task, [searched, *drawn], fidelity, given.seeds, given.workers)
+    found = train(
+        cache / "store.sqlite", task, [searched, *drawn], fidelity, given.seeds, given.workers
+    )
     rows = [
         row_of(names[number // given.seeds], one, task.outputs, task.window_bp)
         for number, one in enumerate(found)

@@ -31,7 +31,8 @@ import numpy as np
 import pandas as pd
 from analyse import GOOD, RANDOM, read_table, whole
 
-from ambient.controller.predictor import Predictor, Records
+from ambient.controller.predictor import Predictor
+from ambient.controller.recorded import Records
 from ambient.controller.scaling import Scaler
 from ambient.data.corpus import read_corpus
 from ambient.data.describe import describe_corpus

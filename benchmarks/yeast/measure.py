@@ -10,6 +10,8 @@ from table import ARCHITECTURES_SEED, PLAN, architectures_of
 
 from ambient.child.fidelity import FULL, SEARCH
 from ambient.child.kmer import fit_kmer_baseline
+from ambient.controller.card import Controller
+from ambient.controller.proposal import Expected
 from ambient.data.corpus import Corpus
 from ambient.data.task import TaskData
 from ambient.evaluate import Evaluation, Store
@@ -176,6 +178,20 @@ def coverage(
     return float(np.mean(inside))
 
 
+def left_out(controller: Controller) -> dict[str, float]:
+    """Give the coverage of 80% intervals on training tasks, each predicted from the other tasks' records alone."""
+    predictor = controller.predictor
+    assert predictor is not None
+    records, found = predictor.records, predictor.left_out()
+    expected = [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
+    inside = np.array(
+        [one.low <= value <= one.high for one, value in zip(expected, records.values, strict=True)]
+    )
+    proven = controller.worked(None)[0].architecture.tokens
+    is_proven = (records.tokens == np.array(proven)).all(axis=1)
+    return {"all": float(inside.mean()), "proven": float(inside[is_proven].mean())}
+
+
 def as_text(result: Mapping[str, Any]) -> str:
     """Write what came out as Markdown: means, then each task."""
     ways = result["ways"]
@@ -215,9 +231,16 @@ def as_text(result: Mapping[str, Any]) -> str:
     added = {"5-mers": result["kmer"]}
     if "full" in result:
         added["at `full`"] = result["full"]
+    training = ""
+    if "left_out" in result:
+        training = (
+            f" On the training tasks, each predicted from the records of the others, they hold "
+            f"{result['left_out']['all']:.0%} of all trainings and {result['left_out']['proven']:.0%} of those of the "
+            "proven architecture."
+        )
     lines += [
         "",
-        f"The 80% intervals of the proposals hold {result['coverage']:.0%} of their trainings.",
+        f"The 80% intervals of the proposals hold {result['coverage']:.0%} of their trainings.{training}",
         "",
         "| task | " + " | ".join([*ways, *added]) + " |",
         "|---|" + "---|" * (len(ways) + len(added)),

@@ -31,6 +31,7 @@ Ways to choose:
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import time
 from collections.abc import Container, Mapping
@@ -48,6 +49,7 @@ from measure import (
     Proposals,
     as_text,
     good_architectures,
+    left_out,
     measure,
     random_architectures,
     scores,
@@ -110,6 +112,8 @@ def main() -> None:
             evaluate(proposals, space, tasks, store, arguments.full)
         proposals = read_json(folder / "proposals.json", "file of proposals")
         result = measure(proposals, corpus, space, tasks, store)
+    if (folder / "controller").exists():
+        result["left_out"] = left_out(Controller.load(folder / "controller"))
     write_json_atomic(folder / "results.json", result)
     text = as_text(result)
     write_atomic(folder / "results.md", text)
@@ -134,7 +138,7 @@ def propose(
 
     ask(corpus, space, tasks, described, store)
     rounds = [vars(one) for one in read_rounds(asking(space))]
-    write_json_atomic(folder / "rounds.json", rounds)
+    write_atomic(folder / "rounds.json", json.dumps(rounds) + "\n")  # in one line: for programs
     learn_all(space, folder)
     for seed in range(SEEDS):
         controller = Controller.load(run_of(space, "controller", seed))
@@ -160,7 +164,7 @@ def propose(
         name: [expected_best(controller, described[name], set(recorded))] for name in held_out
     }
     found |= best_proposed(corpus, space, store)
-    write_json_atomic(folder / "proposals.json", found)
+    write_atomic(folder / "proposals.json", json.dumps(found) + "\n")
     return found
 
 
@@ -313,11 +317,12 @@ def evaluate(
         if way in proposals
     ]
     if full:
-        stages.append(
+        stages.insert(
+            0,
             [
                 Request(name, space.architecture(entries[0]["tokens"]), 0, FULL)
                 for name, entries in proposals["controller"].items()
-            ]
+            ],
         )
     held_out = {name: tasks[name] for name in proposals["controller"]}
     try:

@@ -15,8 +15,8 @@ from tiny_children import SPACE
 from ambient.child.count import count_flops, count_parameters, within_limits
 from ambient.controller.card import Controller, TrainingTask
 from ambient.controller.policy import Policy, PolicyConfig
-from ambient.controller.predictor import Predictor, Records
-from ambient.controller.recorded import reached
+from ambient.controller.predictor import Predictor
+from ambient.controller.recorded import Records, reached
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.space import Architecture

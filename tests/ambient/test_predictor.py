@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from ambient.controller.predictor import Predictor, Records, _covariance, _Data
+from ambient.controller.predictor import Predictor
+from ambient.controller.recorded import Records
 from ambient.errors import RunError
 from descriptors.schema import DESCRIPTORS
 
@@ -67,6 +67,20 @@ def test_its_80_percent_intervals_cover_about_80_percent(predictor: Predictor) -
     assert 0.7 < covered < 0.93
 
 
+def test_it_learns_that_trainings_on_few_peaks_are_noisier() -> None:
+    records, rng = made_up(), np.random.default_rng(3)
+    peaks = next(i for i, entry in enumerate(DESCRIPTORS) if entry.name == "n_peaks")
+    known = records.vectors.copy()
+    known[::2, peaks], known[1::2, peaks] = -1, 1
+    few = known[records.task, peaks] < 0
+    values = records.values + np.where(few, rng.normal(0, 0.08, len(few)), 0.0)
+    noisy = Predictor.fit(replace(records, vectors=known, values=values), steps=60)
+    new, tokens, _ = unseen(20)
+    new[:10, peaks], new[10:, peaks] = -1, 1
+    deviation = noisy.predict(new, tokens).deviation
+    assert deviation[:10].min() > 1.3 * deviation[10:].max()
+
+
 def test_it_learns_which_decisions_count(predictor: Predictor) -> None:
     weights = predictor.importance["decisions"]
     assert min(weights[:2]) > 2 * max(weights[2:])
@@ -79,23 +93,95 @@ def test_the_fast_mean_is_the_mean(predictor: Predictor) -> None:
     assert fast(task, tokens) == pytest.approx(predictor.predict(new[task], tokens).mean, abs=1e-9)
 
 
-def test_a_tasks_own_records_can_be_left_out(predictor: Predictor) -> None:
-    records = predictor.records
+class Plain:
+    """The posterior, written out: every covariance by itself, and one solve with all records."""
+
+    def __init__(self, predictor: Predictor, kept: np.ndarray | None = None) -> None:
+        records, self.learned = predictor.records, predictor.parameters
+        rows = np.arange(len(records.values)) if kept is None else kept
+        self.scale, self.shift = records.values.std(), records.values.mean()
+        self.known = [
+            (records.vectors[records.task[row]], records.tokens[row], records.task[row])
+            for row in rows
+        ]
+        self.values = (records.values[rows] - self.shift) / self.scale - self.learned["mean"][0]
+        between = np.array([[self.covariance(a, b) for b in self.known] for a in self.known])
+        noise = np.diag([self.noise(vector) for vector, *_ in self.known])
+        self.whole = between + noise + 1e-6 * np.diag(between + noise).mean() * np.eye(len(rows))
+
+    def covariance(self, one: tuple, other: tuple) -> float:
+        (x, a, s), (y, b, t) = one, other
+        task, task_own, shared, descriptors, own, _ = np.exp(self.learned["variances"])
+        groups = [entry.group for entry in DESCRIPTORS] * 2
+        names = list(dict.fromkeys(groups))
+        weight = np.exp(self.learned["groups"])
+        apart = sum(
+            2 * weight[names.index(group)] / groups.count(group) * (float(p) - float(q)) ** 2
+            for group, p, q in zip(groups, x, y, strict=True)
+        )
+        tasks = np.exp(-0.5 * apart)
+        tokens = np.exp(-np.exp(self.learned["decisions"])[a != b].sum())
+        found = task * tasks + tokens * (shared + descriptors * tasks)
+        return float(found + (s == t) * (task_own + own * tokens))
+
+    def noise(self, vector: np.ndarray) -> float:
+        peaks = next(i for i, entry in enumerate(DESCRIPTORS) if entry.name == "n_peaks")
+        slope = self.learned["noise_slope"][0]
+        return float(np.exp(self.learned["variances"][-1] + slope * vector[peaks]))
+
+    def posterior(self, asked: list[tuple]) -> tuple[np.ndarray, np.ndarray]:
+        """Means, and covariance without noise."""
+        between = np.array([[self.covariance(one, of) for of in self.known] for one in asked])
+        own = np.array([[self.covariance(one, of) for of in asked] for one in asked])
+        mean = between @ np.linalg.solve(self.whole, self.values) + self.learned["mean"][0]
+        return mean, own - between @ np.linalg.solve(self.whole, between.T)
+
+
+@pytest.fixture(scope="module")
+def small() -> Predictor:
+    records = made_up(tasks=6, each=8)
+    peaks = next(i for i, entry in enumerate(DESCRIPTORS) if entry.name == "n_peaks")
+    records.vectors[:, peaks] = np.linspace(-1, 1, 6)
+    return Predictor.fit(records, steps=40)
+
+
+@pytest.mark.parametrize("count", [3, 60], ids=["few data sets", "many data sets"])
+def test_a_prediction_is_that_of_a_plain_solve(small: Predictor, count: int) -> None:
+    new, tokens, _ = unseen(count)
+    tokens[:, 1:] = tokens[0, 1:]  # two architectures, each of few or of many data sets
+    found = small.predict(new, tokens)
+    plain = Plain(small)
+    for row in range(count):
+        mean, left = plain.posterior([(new[row], tokens[row], "new")])
+        variance = left[0, 0] + plain.noise(new[row])
+        assert found.mean[row] == pytest.approx(mean[0] * plain.scale + plain.shift, abs=1e-9)
+        assert found.deviation[row] == pytest.approx(np.sqrt(variance) * plain.scale, rel=1e-4)
+
+
+def test_each_record_is_predicted_from_other_tasks_alone(small: Predictor) -> None:
+    records = small.records
+    found = small.left_out()
+    for task in range(len(records.tasks)):
+        plain = Plain(small, np.nonzero(records.task != task)[0])
+        for row in np.nonzero(records.task == task)[0]:
+            vector = records.vectors[task]
+            mean, left = plain.posterior([(vector, records.tokens[row], task)])
+            variance = left[0, 0] + plain.noise(vector)
+            assert found.mean[row] == pytest.approx(mean[0] * plain.scale + plain.shift, abs=1e-6)
+            assert found.deviation[row] == pytest.approx(np.sqrt(variance) * plain.scale, rel=1e-4)
+
+
+def test_a_tasks_own_records_can_be_left_out(small: Predictor) -> None:
+    records = small.records
     asked = records.tokens[:9]
-    mean = predictor.mean_function(records.vectors, range(len(records.tasks)))
-    data, *_ = predictor._solved
-    covariance = _covariance(predictor._free, data, data, same=True)
-    covariance += 1e-6 * covariance.diagonal().mean() * torch.eye(len(covariance))
-    level = predictor._free["mean"]
+    mean = small.mean_function(records.vectors, range(len(records.tasks)))
     for task in (0, 3):
-        others = data.task != task
-        new = _Data.of(records.vectors[[task] * 9], asked, data)
-        between = _covariance(predictor._free, new, data, same=False)[:, others]
-        left = covariance[others][:, others]
-        plain = between @ torch.linalg.solve(left, (data.values - level)[others]) + level
+        others = np.nonzero(records.task != task)[0]
+        plain = Plain(small, others)
+        expected, _ = plain.posterior([(records.vectors[task], one, "new") for one in asked])
         found = mean(np.full(9, task), asked)
-        np.testing.assert_allclose(found, data.unscaled(plain), atol=1e-6)
-        whole = predictor.mean_function(records.vectors)(np.full(9, task), asked)
+        np.testing.assert_allclose(found, expected * plain.scale + plain.shift, atol=1e-6)
+        whole = small.mean_function(records.vectors)(np.full(9, task), asked)
         assert np.abs(found - whole).max() > 1e-3
 
 
@@ -142,29 +228,22 @@ def test_too_little_and_what_is_no_number_are_refused() -> None:
 
 
 def test_a_difference_is_that_of_the_means_and_its_uncertainty_that_of_a_plain_solve(
-    predictor: Predictor,
+    small: Predictor,
 ) -> None:
-    records, free = predictor.records, predictor._free
     new, tokens, _ = unseen(12)
     others = tokens[::-1].copy()
-    found = predictor.difference(new, tokens, others)
-    means = predictor.predict(new, tokens).mean - predictor.predict(new, others).mean
+    found = small.difference(new, tokens, others)
+    means = small.predict(new, tokens).mean - small.predict(new, others).mean
     np.testing.assert_allclose(found.mean, means, atol=1e-6)
-    data = _Data(records)
-    covariance = _covariance(free, data, data, same=True)
-    covariance += 1e-6 * covariance.diagonal().mean() * torch.eye(len(covariance))
+    plain = Plain(small)
     for row in range(12):
-        pair = _Data.of(new[[row, row]], np.stack([tokens[row], others[row]]), data)
-        between = _covariance(free, pair, data, same=False)
-        pair.task = torch.tensor([0, 0])
-        left = _covariance(free, pair, pair, same=False) - between @ torch.linalg.solve(
-            covariance, between.T
-        )
-        variance = left[0, 0] + left[1, 1] - 2 * left[0, 1]
-        assert found.deviation[row] == pytest.approx(
-            float(variance.clamp_min(0).sqrt()) * data.scale, abs=2e-3
-        )
+        pair = [(new[row], one, f"new {at}") for at, one in enumerate((tokens[row], others[row]))]
+        _, left = plain.posterior(pair)  # two data sets: nothing is their own
+        variance = max(left[0, 0] + left[1, 1] - 2 * left[0, 1], 0.0)
+        own = np.exp(small.parameters["variances"])[[1, 4]].sum()
+        expected = np.sqrt(max(variance - 2 * own, 0.0)) * plain.scale
+        assert found.deviation[row] == pytest.approx(expected, abs=2e-3)
     assert found.deviation.max() > 5e-3
-    same = predictor.difference(new, tokens, tokens)
+    same = small.difference(new, tokens, tokens)
     assert np.all(same.mean == 0)
     assert np.all(same.deviation == 0)

@@ -14,11 +14,12 @@ from small_run import LEARNING, make_descriptors
 from tiny_children import SPACE, TINY
 
 from ambient.child.count import check_limits, count_parameters
+from ambient.controller.policy import Policy
 from ambient.data.split import Split
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Request
 from ambient.search import AmbientSearcher
-from ambient.search.amber import amber_searcher
+from ambient.search.amber import CURIOSITY, amber_searcher
 from ambient.search.config import AmbientConfig
 from ambient.search.evolution import EvolutionConfig, EvolutionSearcher
 from ambient.search.methods import FEW_SHOT, make_searcher
@@ -85,13 +86,38 @@ def test_within_limits_the_first_is_what_is_proposed_within_them(method: str) ->
 def test_the_policy_is_a_copy_that_learns() -> None:
     controller, before = START.controller, weights(START.controller.policy)
     own = amber_searcher(SPACE, "task", TINY, "ppo", 4, 0, "validation_auroc", controller)
-    assert own.policy.config == SHAPE
+    assert own.policy.config == replace(SHAPE, temperature=CURIOSITY * SHAPE.temperature)
     assert torch.equal(weights(own.policy), before)
     assert own.scaler == controller.scaler
     requests = own.ask(4)
     own.tell(answer(requests, [number / 10 for number in range(len(requests))]))
     assert not torch.equal(weights(own.policy), before)
     assert torch.equal(weights(controller.policy), before)
+
+
+def test_a_decided_controller_is_sampled_more_widely_than_it_was_trained() -> None:
+    decided = replace(SHAPE, temperature=0.05)
+    policy = Policy(SPACE, decided, len(START.controller.scaler.names))
+    policy.load_state_dict(START.controller.policy.state_dict())
+    controller = replace(START.controller, policy=policy)
+
+    def different(**how: float) -> int:
+        own = amber_searcher(
+            *(SPACE, "task", TINY, "ppo", 12, 0, "validation_auroc", controller), **how
+        )
+        return len(own.ask(12))
+
+    assert different(curiosity=1.0) < different() <= different(curiosity=100.0)
+    with pytest.raises(RunError, match=r"curiosity is 0\.0; it must be above 0"):
+        different(curiosity=0.0)
+
+
+@pytest.mark.parametrize("curiosity", [1.0, 3.0])
+def test_runs_of_before_say_nothing_of_curiosity_and_others_keep_it(curiosity: float) -> None:
+    config = AmbientConfig(curiosity=curiosity)
+    written = config.to_dict()
+    assert ("curiosity" in written) == (curiosity != 1.0)
+    assert AmbientConfig.from_dict(written) == config
 
 
 def test_it_reads_the_descriptors_as_the_controller_does() -> None:

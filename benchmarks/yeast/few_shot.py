@@ -1,0 +1,199 @@
+"""What can a search bring that begins from a controller? Simulated: a predictor of recorded results plays the data.
+
+    python benchmarks/yeast/few_shot.py [--tasks 4] [--seeds 2]
+
+Some training tasks of each fold of folds.py are searched for from the controllers there that never saw them (it learns
+those that are missing): by AMBER at several temperatures (`curiosity`), by evolution from the proposals, and by AMBER
+from nothing; 30 evaluations each. In place of a training stands what the predictor of all records, the task's own
+included, expects of it, and noise as large as that of a training. What a search has found is the evaluated
+architecture that was measured best; it is scored without the noise. Writes few-shot/results.json and results.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from folds import SPACE, folds, learn_all, run_of
+from table import CACHE, HERE
+
+from ambient.child.fidelity import SEARCH
+from ambient.cli.progress import progress
+from ambient.controller.card import Controller
+from ambient.controller.kernel import alike_tasks, alike_tokens
+from ambient.controller.policy import Policy
+from ambient.controller.predictor import Predictor
+from ambient.data.corpus import read_corpus
+from ambient.data.describe import describe_corpus
+from ambient.evaluate import Evaluation
+from ambient.files import write_atomic, write_json_atomic
+from ambient.report.summary import mean_interval
+from ambient.search.amber import amber_searcher
+from ambient.search.evolution import EvolutionConfig, EvolutionSearcher
+from ambient.search.loop import Searcher
+from ambient.search.once import Once
+from descriptors import Descriptors
+
+RECORDS = HERE / "few-shot"
+WORLD = HERE / "zero-shot" / SPACE.name / "controller"  # its predictor knows all training tasks
+LEARNED = "own records out"  # which controllers of folds.py
+CURIOSITIES = (1.0, 2.0, 3.0, 4.0, 6.0)
+FEW, MANY = 30, 300  # evaluations of a search that begins from a controller, and from nothing
+TOLD = (1, 5, 10, 30, 100, 300)
+BATCH = 5
+PROPOSAL = "the proposal alone"
+NOTHING = "AMBER from nothing"
+BEST = "best of 3,000 samples, known without noise"
+SAMPLES, HOT = 3000, 6.0
+
+
+def main() -> None:
+    """Search, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tasks", type=int, default=4, help="of each fold")
+    parser.add_argument("--seeds", type=int, default=2)
+    arguments = parser.parse_args()
+    learn_all()
+    corpus = read_corpus(HERE / "corpus.yaml")
+    jobs = [
+        (fold, name, arguments.seeds)
+        for fold, hidden in enumerate(folds(corpus))
+        for name in hidden[: arguments.tasks]
+    ]
+    rows: list[dict[str, Any]] = []
+    with (
+        progress("tasks", len(jobs)) as advance,
+        ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool,
+    ):
+        for found in pool.map(search_task, *zip(*jobs, strict=True)):
+            rows += found
+            advance(found[0]["task"])
+    RECORDS.mkdir(exist_ok=True)
+    write_json_atomic(RECORDS / "results.json", rows)
+    text = as_text(pd.DataFrame(rows))
+    write_atomic(RECORDS / "results.md", text)
+    print(text)
+
+
+def search_task(fold: int, task: str, seeds: int) -> list[dict[str, Any]]:
+    """Search for a task in every way, with every seed."""
+    torch.set_num_threads(1)
+    described = describe_corpus(read_corpus(HERE / "corpus.yaml"), cache=CACHE / "descriptors")
+    controller = Controller.load(run_of(LEARNED, fold))
+    value, noise = world(task)
+    first = [one.architecture for one in controller.propose(described[task], BATCH)]
+    rows = []
+
+    def row(way: str, seed: int, found: Sequence[float], asked: int) -> dict[str, Any]:
+        values = dict(zip(map(str, TOLD), found, strict=True))
+        return {"task": task, "way": way, "seed": seed, "asked": asked, **values}
+
+    for seed in range(seeds):
+        of_task = SPACE, task, SEARCH
+        begun = controller, described[task], first
+        settings = "ppo", BATCH, seed, "validation_auroc"
+        ways: dict[str, Searcher] = {
+            f"AMBER from the controller, curiosity {curiosity:g}": amber_searcher(
+                *of_task, *settings, *begun, curiosity
+            )
+            for curiosity in CURIOSITIES
+        }
+        ways["evolution from the proposals"] = EvolutionSearcher(
+            *of_task, EvolutionConfig(), seed, proposals=first
+        )
+        ways[NOTHING] = amber_searcher(*of_task, *settings)
+        for way, searcher in ways.items():
+            most = MANY if way == NOTHING else FEW
+            rows.append(row(way, seed, *search(searcher, value, noise, seed, most)))
+        rows.append(row(PROPOSAL, seed, [value(first[0].tokens)] * len(TOLD), 1))
+        best = max(map(value, samples(controller, described[task], seed)))
+        rows.append(row(BEST, seed, [best] * len(TOLD), SAMPLES))
+    return rows
+
+
+def world(task: str) -> tuple[Callable[[Sequence[int]], float], float]:
+    """Give what stands for a training of a recorded task without noise, and the deviation of the noise."""
+    predictor = Controller.load(WORLD).predictor
+    assert isinstance(predictor, Predictor)
+    data, _, weights = predictor._solved
+    free, variances = predictor._free, predictor._variances
+    index = predictor.records.tasks.index(task)
+    alike = alike_tasks(free, data.vectors[[index]], data.vectors)[0][data.task]
+    is_own = (data.task == index).double()
+    shared = variances["task"] * alike + variances["task_own"] * is_own
+    by_network = variances["architecture"] + variances["descriptors"] * alike
+    by_network = by_network + variances["architecture_own"] * is_own
+
+    def value(tokens: Sequence[int]) -> float:
+        tokens_alike = alike_tokens(free, torch.tensor([tokens]), data.networks)[0][data.network]
+        mean = (shared + tokens_alike * by_network) @ weights + free["mean"]
+        return float(data.unscaled(mean)[0])
+
+    return value, float(variances["noise"].sqrt() * data.scale)
+
+
+def search(
+    searcher: Searcher, value: Callable[[Sequence[int]], float], noise: float, seed: int, most: int
+) -> tuple[list[float], int]:
+    """Give the value of what was measured best after so many evaluations, and how many were asked for."""
+    once = Once(searcher)
+    rng = np.random.default_rng(seed)
+    measured: list[tuple[float, float]] = []
+    while len(measured) < most:
+        requests = once.ask(min(BATCH, most - len(measured)))
+        if not requests:
+            break
+        told = []
+        for request in requests:
+            true = value(request.architecture.tokens)
+            measured.append((true + noise * rng.standard_normal(), true))
+            told.append(
+                Evaluation.of(request, "", metrics={"validation_auroc": min(measured[-1][0], 1.0)})
+            )
+        once.tell(told)
+    return [max(measured[:count])[1] for count in TOLD], len(measured)
+
+
+def samples(controller: Controller, described: Descriptors, seed: int) -> list[list[int]]:
+    """Draw architectures widely around what a controller proposes."""
+    shape = replace(controller.policy.config, temperature=HOT)
+    warm = Policy(controller.space, shape, len(controller.scaler.names))
+    warm.load_state_dict(controller.policy.state_dict())
+    vector = torch.from_numpy(controller.scaler.transform(described))
+    drawn, _ = warm.sample(vector.expand(SAMPLES, -1), torch.Generator().manual_seed(seed))
+    return drawn.tolist()
+
+
+def as_text(rows: pd.DataFrame) -> str:
+    """Write the means over tasks, and what each way gains over the proposal."""
+    columns = [str(count) for count in TOLD]
+    by_task = rows.groupby(["way", "task"])[[*columns, "asked"]].mean()
+    tasks = rows["task"].nunique()
+    lines = [
+        f"{tasks} training tasks, {rows['seed'].nunique()} seeds each; controllers that never saw the task.",
+        "",
+        f"| way | asked for | {' | '.join(f'after {count}' for count in TOLD)} | at its end over the proposal "
+        "(95% interval over tasks) |",
+        "|---" * (len(TOLD) + 3) + "|",
+    ]
+    proposal = by_task.loc[PROPOSAL][columns[-1]]
+    for way in rows["way"].unique():
+        one = by_task.loc[way]
+        cells = " | ".join(f"{one[column].mean():.4f}" for column in columns)
+        gain = mean_interval((one[columns[-1]] - proposal).tolist())
+        told = f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})" if way != PROPOSAL else ""
+        lines.append(f"| {way} | {one['asked'].mean():.0f} | {cells} | {told} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
