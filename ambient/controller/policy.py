@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,12 +14,11 @@ from ambient.errors import RunError
 if TYPE_CHECKING:
     from ambient.space import SearchSpace
 
-__all__ = ["INACTIVE", "Policy", "PolicyConfig", "SkipAttention", "along"]
+__all__ = ["INACTIVE", "Begun", "Policy", "PolicyConfig", "SkipAttention", "along"]
 
 # Log-probability of a choice that a decision does not have; finite, so that the entropy is.
 IMPOSSIBLE = -1e30
 INACTIVE = -1  # token of a decision that earlier decisions switched off
-ROUNDING = 1e-4  # by which two passes may differ in one log-probability, with room to spare
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,28 @@ class PolicyConfig:
     def to_dict(self) -> dict[str, Any]:
         """Give the configuration as a JSON value."""
         return asdict(self)
+
+
+@dataclass
+class Begun:
+    """Architectures that a policy has begun to write.
+
+    Parameters
+    ----------
+    tokens : Tensor, int64, shape (batch, decisions so far)
+        -1 where a decision is not active.
+    inputs : Tensor, float32, shape (batch, embedding)
+        What the LSTM reads next.
+    state : two Tensors, float32, shape (1, batch, hidden)
+        Of the LSTM.
+    outputs : list of Tensor, float32, shape (batch, hidden)
+        Of the LSTM, for each decision so far; only a space with skips looks back at them.
+    """
+
+    tokens: Tensor
+    inputs: Tensor
+    state: tuple[Tensor, ...]
+    outputs: list[Tensor] = field(default_factory=list)
 
 
 class Policy(nn.Module):
@@ -143,20 +163,15 @@ class Policy(nn.Module):
         log_probability : Tensor, float32, shape (batch,)
             Of the whole architecture, natural logarithm; without gradient.
         """
-        batch = len(descriptors)
-        state = self._initial_state(descriptors)
-        inputs = self.start.expand(batch, -1)
-        tokens = torch.empty((batch, 0), dtype=torch.int64)
-        total = torch.zeros(batch)
-        outputs: list[Tensor] = []  # of the LSTM at each decision
-        for index in range(len(self.choice_counts)):
-            log_probabilities, state = self._step(index, inputs, state, outputs)
+        begun = self.begin(descriptors)
+        total = torch.zeros(len(descriptors))
+        for _ in self.choice_counts:
+            log_probabilities, active = self.step(begun)
             drawn = torch.multinomial(log_probabilities.exp(), 1, generator=generator)[:, 0]
-            chosen = torch.where(self._active(index, tokens), drawn, INACTIVE)
+            chosen = torch.where(active, drawn, INACTIVE)
             total = total + _gather(log_probabilities, chosen)
-            inputs = self._embed(index, chosen)
-            tokens = torch.cat([tokens, chosen[:, None]], dim=1)
-        return tokens, total
+            self.take(begun, chosen)
+        return begun.tokens, total
 
     def log_probability(self, descriptors: Tensor, tokens: Tensor) -> Tensor:
         """Give the log-probability of each architecture, shape (batch,), with gradient.
@@ -219,118 +234,48 @@ class Policy(nn.Module):
             logits = torch.cat(wider)[torch.tensor([*plain, *skips]).argsort()]
         return self._log_probabilities(logits, self._possible[:, None])
 
-    @torch.no_grad()
-    def beam(
-        self, descriptors: Tensor, width: int, at_least: Tensor | None = None
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Find the most probable architectures for each of several data sets.
-
-        Exact where `width` is at least the number of architectures, or of beginnings that are as probable
-        as `at_least`; else a beam search, whose log-probabilities are exact but which may miss an
-        architecture that begins improbably.
-
-        Parameters
-        ----------
-        descriptors : Tensor, float32, shape (batch, 2 * D)
-            Standardised values, then missing flags.
-        width : int
-            How many beginnings of each data set are kept at each decision.
-        at_least : Tensor, float32, shape (batch,), optional
-            Log-probability below which a beginning is given up.
-
-        Returns
-        -------
-        list of (tokens, log_probability), one for each data set
-            Most probable first: int64, shape (at most width, decisions); float32, shape (at most width,).
-        """
-        found, _ = self._beam(descriptors, width, at_least)
-        return found
-
-    @torch.no_grad()
-    def most_probable(
-        self, descriptors: Tensor, count: int, width: int
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Find the `count` most probable architectures for each of several data sets, in two passes.
-
-        A narrow beam finds as many that are good, and says where it gave up a beginning that was as probable as
-        the worst of these; only for such data sets a wide one looks at all of them. So a decided policy is read
-        about as fast as it is sampled from.
-
-        Parameters
-        ----------
-        descriptors : Tensor, float32, shape (batch, 2 * D)
-            Standardised values, then missing flags.
-        count : int
-        width : int
-            Of the wide beam, as for `beam`.
-
-        Returns
-        -------
-        list of (tokens, log_probability), one for each data set
-            As `beam` gives them; fewer than `count` only where the space has fewer, and maybe more.
-        """
-        found, given_up = self._beam(descriptors, count)
-        worst = torch.stack([totals[-1] for _, totals in found])
-        open_rows = (given_up >= worst - ROUNDING).nonzero()[:, 0]
-        if len(open_rows):
-            wide = max(count, width)
-            again, _ = self._beam(descriptors[open_rows], wide, worst[open_rows])
-            for row, beam in zip(open_rows.tolist(), again, strict=True):
-                found[row] = beam
-        return found
-
-    def _beam(
-        self, descriptors: Tensor, width: int, at_least: Tensor | None = None
-    ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-        """Do what `beam` says; give beside it the most probable beginning that was lost, for each data set."""
+    def begin(self, descriptors: Tensor) -> Begun:
+        """Begin to write an architecture for each row of descriptors, float32, (batch, 2 * D)."""
         batch = len(descriptors)
-        state = self._initial_state(descriptors)
-        inputs = self.start.expand(batch, -1)
-        owners = torch.arange(batch)  # the data set of each beginning, ascending
-        tokens = torch.empty((batch, 0), dtype=torch.int64)
-        totals = torch.zeros(batch)
-        floor = torch.full((batch,), -math.inf) if at_least is None else at_least - ROUNDING
-        lost = torch.full((batch,), -math.inf)
-        outputs: list[Tensor] = []  # of the LSTM at each decision
-        for index in range(len(self.choice_counts)):
-            log_probabilities, state = self._step(index, inputs, state, outputs)
-            active = self._active(index, tokens)
-            # Column 0 stands for "not active" (probability 1), the others for the choices.
-            grown = torch.cat([torch.zeros(len(tokens), 1), log_probabilities], dim=1)
-            grown[active, 0] = -math.inf
-            grown[~active, 1:] = -math.inf
-            scores = totals[:, None] + grown
-            possible = (scores >= floor[owners, None]) & (scores > -math.inf)
-            rows, columns = possible.nonzero(as_tuple=True)
-            owners, totals = owners[rows], scores[rows, columns]
-            kept, cut = _best_of_each(owners, totals, width)
-            lost.scatter_reduce_(0, owners[cut], totals[cut], "amax")
-            rows, columns, owners, totals = rows[kept], columns[kept], owners[kept], totals[kept]
-            tokens = torch.cat([tokens[rows], columns[:, None] - 1], dim=1)
-            inputs = self._embed(index, tokens[:, index])
-            state = (state[0][:, rows].contiguous(), state[1][:, rows].contiguous())
-            outputs = [output[rows] for output in outputs] if self.space.skips else outputs
-        counts = torch.bincount(owners, minlength=batch).tolist()
-        return list(zip(tokens.split(counts), totals.split(counts), strict=True)), lost
+        return Begun(
+            torch.empty((batch, 0), dtype=torch.int64),
+            self.start.expand(batch, -1),
+            self._initial_state(descriptors),
+        )
+
+    def step(self, begun: Begun) -> tuple[Tensor, Tensor]:
+        """Read the next decision: log-probabilities (batch, choices), and whether it is active, (batch,)."""
+        index = begun.tokens.shape[1]
+        output, begun.state = self.lstm(begun.inputs[:, None], begun.state)
+        begun.outputs.append(output[:, 0])
+        decision = self.space.decisions[index]
+        if decision.skip is None:
+            logits = self.heads[index](output[:, 0])
+        else:  # a layer's token is read by the step after it
+            logits = self.attention(begun.outputs[decision.skip[0] + 1], output[:, 0])
+        active = torch.ones(len(begun.tokens), dtype=torch.bool)
+        for condition in decision.when:
+            taken = begun.tokens[:, condition.decision, None]
+            active &= (taken == torch.tensor(sorted(condition.tokens))).any(dim=1)
+        return self._log_probabilities(logits), active
+
+    def take(self, begun: Begun, chosen: Tensor, rows: Tensor | None = None) -> None:
+        """Write a token (batch,) after each beginning, or after those that `rows` name; -1 where it is not active."""
+        if rows is not None:
+            begun.tokens = begun.tokens[rows]
+            begun.state = tuple(part[:, rows].contiguous() for part in begun.state)
+            if self.space.skips:
+                begun.outputs = [output[rows] for output in begun.outputs]
+        index = begun.tokens.shape[1]
+        embedded = self.embeddings[self._tables[index]](chosen.clamp(min=0))
+        begun.inputs = torch.where(chosen[:, None] >= 0, embedded, self.inactive)
+        begun.tokens = torch.cat([begun.tokens, chosen[:, None]], dim=1)
 
     def _initial_state(self, descriptors: Tensor) -> tuple[Tensor, Tensor]:
         """Give h_0 and c_0, each (1, batch, hidden), from descriptors (batch, 2 * D)."""
         state = self.to_state(torch.tanh(self.encoder(descriptors)))
         hidden, cell = state.chunk(2, dim=1)
         return torch.tanh(hidden)[None].contiguous(), cell[None].contiguous()
-
-    def _step(
-        self, index: int, inputs: Tensor, state: tuple[Tensor, Tensor], outputs: list[Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Advance one decision: log-probabilities (batch, choices) and the new state; `outputs` grows."""
-        output, state = self.lstm(inputs[:, None], state)
-        outputs.append(output[:, 0])
-        skip = self.space.decisions[index].skip
-        if skip is None:
-            logits = self.heads[index](output[:, 0])
-        else:  # a layer's token is read by the step after it
-            logits = self.attention(outputs[skip[0] + 1], output[:, 0])
-        return self._log_probabilities(logits), state
 
     def _log_probabilities(self, logits: Tensor, possible: Tensor | None = None) -> Tensor:
         """Sharpen, bound and normalise logits (..., choices); sampling, training and deployment pass here."""
@@ -348,19 +293,6 @@ class Policy(nn.Module):
         embedded = nn.functional.embedding(read.clamp(min=0) + self._first_rows[:-1], table)
         embedded = torch.where(read[:, :, None] >= 0, embedded, self.inactive)
         return torch.cat([self.start.expand(len(tokens), 1, -1), embedded], dim=1)
-
-    def _embed(self, index: int, tokens: Tensor) -> Tensor:
-        """Give the next LSTM input (batch, embedding) for the tokens (batch,) of a decision."""
-        embedded = self.embeddings[self._tables[index]](tokens.clamp(min=0))
-        return torch.where(tokens[:, None] >= 0, embedded, self.inactive)
-
-    def _active(self, index: int, prefixes: Tensor) -> Tensor:
-        """Say for each beginning (batch, index) whether the decision is active; bool (batch,)."""
-        active = torch.ones(len(prefixes), dtype=torch.bool)
-        for condition in self.space.decisions[index].when:
-            taken = prefixes[:, condition.decision, None]
-            active &= (taken == torch.tensor(sorted(condition.tokens))).any(dim=1)
-        return active
 
 
 class SkipAttention(nn.Module):
@@ -408,17 +340,3 @@ def _gather(log_probabilities: Tensor, tokens: Tensor) -> Tensor:
     """Pick each row's log-probability (batch,) from (batch, choices), 0 where its token is -1."""
     picked = log_probabilities.gather(1, tokens.clamp(min=0)[:, None])[:, 0]
     return torch.where(tokens >= 0, picked, 0.0)
-
-
-def _best_of_each(owners: Tensor, scores: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Give the indices of the `width` highest scores of each owner (owners ascending), and of the others."""
-    counts = torch.bincount(owners)
-    first = counts.cumsum(0) - counts
-    grid = scores.new_full((len(counts), int(counts.max())), -math.inf)
-    grid[owners, torch.arange(len(owners)) - first[owners]] = scores
-    order = torch.argsort(grid, dim=1, descending=True, stable=True)  # the padding comes last
-    rank = torch.arange(grid.shape[1])
-    indices = first[:, None] + order
-    is_kept = rank < counts.clamp(max=width)[:, None]
-    is_cut = (rank < counts[:, None]) & ~is_kept
-    return indices[is_kept], indices[is_cut]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ambient.controller.beam import beam, most_probable
 from ambient.controller.policy import Policy
 from ambient.controller.predictor import Predictor
 from ambient.controller.proposal import Expected, Proposal, Worked
@@ -52,7 +53,7 @@ class Proposer:
         """Propose for each vector, float32, (batch, 2 * D), as `Controller.propose` says; `nearest` is left empty."""
         rows = torch.from_numpy(vectors)
         if accepts is None:
-            beams = self.policy.most_probable(rows, top, LEAST_BEAM_WIDTH)
+            beams = most_probable(self.policy, rows, top, LEAST_BEAM_WIDTH)
             found = [self._networks(*beam) for beam in beams]
         else:
             found = [{} for _ in vectors]
@@ -60,7 +61,7 @@ class Proposer:
         for index, networks in enumerate(found):
             if len(networks) < top:
                 found[index] = self._search_wider(rows[index : index + 1], top, accepts)
-        best = [_most_probable(networks, top) for networks in found]
+        best = [_first(networks, top) for networks in found]
         proven = self._proven(accepts)
         if proven is not None:
             best = self._with_proven(vectors, best, found, proven)
@@ -150,7 +151,7 @@ class Proposer:
         width = max(2 * top, LEAST_BEAM_WIDTH)
         judged: dict[str, bool] = {}
         while True:
-            ((tokens, log_probabilities),) = self.policy.beam(vector, width)
+            ((tokens, log_probabilities),) = beam(self.policy, vector, width)
             found = self._networks(tokens, log_probabilities)
             if accepts is not None:
                 for key, (architecture, _) in found.items():
@@ -178,6 +179,6 @@ class Proposer:
         return [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
 
 
-def _most_probable(networks: _Networks, top: int) -> _Ranked:
+def _first(networks: _Networks, top: int) -> _Ranked:
     best = sorted(networks.items(), key=lambda entry: (-entry[1][1], entry[0]))[:top]
     return [pair for _, pair in best]

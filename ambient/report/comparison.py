@@ -320,7 +320,7 @@ def _overall(tasks: Sequence[TaskComparison]) -> TaskComparison | None:
     name = f"mean over {len(tasks)} tasks"
     proposed = [task.proposed for task in tasks if task.proposed is not None]
     mean = None
-    if len(proposed) == len(tasks):
+    if proposed:  # for each task, as `read_proposed` gives them
         levels = {
             measure: float(np.mean([one.level(measure) for one in proposed])) for measure in JUDGED
         }

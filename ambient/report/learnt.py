@@ -119,11 +119,13 @@ def _learnt_in_search(run: RunFolder) -> Learnt | None:
 
 def proposed(learnt: Learnt, top: int) -> list[Chosen]:
     """Give the most probable architectures of each task, by their probability among these."""
+    from ambient.controller.beam import beam
+
     found = []
     with one_thread():  # the tensors are small
         for group, tasks in learnt.members.items():
             for task in tasks:
-                ((tokens, logs),) = learnt.policy.beam(learnt.vectors[task][None], max(top, BEAM))
+                ((tokens, logs),) = beam(learnt.policy, learnt.vectors[task][None], max(top, BEAM))
                 weights = np.exp(logs[:top].double().numpy())
                 found += [
                     Chosen(group, task, tuple(row), float(weight / weights.sum()))

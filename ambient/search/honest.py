@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ambient.controller.baselines import reward
+from ambient.controller.beam import most_probable
 from ambient.controller.predictor import Predictor
 from ambient.controller.proposal import Expected
 from ambient.evaluate import Evaluation, Remembering, Request, Store
@@ -109,7 +110,7 @@ class HonestPredictor:
         searcher, names = self._searcher, list(self._tasks)
         known = {(row.task, row.architecture.key) for row in self._rows}
         vectors = np.stack([searcher.vectors[name] for name in names])
-        beams = searcher.policy.most_probable(torch.from_numpy(vectors), DEPTH, DEPTH)
+        beams = most_probable(searcher.policy, torch.from_numpy(vectors), DEPTH, DEPTH)
         chosen: dict[str, Architecture] = {}
         for name, (tokens, _) in zip(names, beams, strict=True):
             ranked = (searcher.space.architecture(row) for row in tokens.tolist())

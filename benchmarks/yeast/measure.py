@@ -211,26 +211,27 @@ def as_text(result: Mapping[str, Any]) -> str:
     own = values("controller", "test_auroc")
     for way in ways:
         reached = values(way, "test_auroc")
-        gain = mean_interval((own - reached).tolist())
+        gain = own - reached
         percentile = values(way, "percentile").mean()
         told = "" if np.isnan(percentile) else f"{percentile:.0f}"
-        better = (
-            " | "
-            if way == "controller"
-            else f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) | {(own > reached).sum()}"
-        )
+        better = " | " if way == "controller" else f"{as_gain(gain)} | {(gain > 0).sum()}"
         lines.append(
             f"| {way} | {reached.mean():.4f} | {better} | {told} | {values(way, 'regret').mean():.4f} |"
         )
     kmer = np.array([result["kmer"][name] for name in tasks])
-    gain = mean_interval((own - kmer).tolist())
     lines.append(
-        f"| 5-mer logistic regression | {kmer.mean():.4f} | {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) | "
-        f"{(own > kmer).sum()} | | |"
+        f"| 5-mer logistic regression | {kmer.mean():.4f} | {as_gain(own - kmer)} | {(own > kmer).sum()} | | |"
     )
     added = {"5-mers": result["kmer"]}
     if "full" in result:
         added["at `full`"] = result["full"]
+        thorough = np.array([result["full"][name] for name in tasks])
+        gains = {"5-mer logistic regression": thorough - kmer, "itself at `search`": thorough - own}
+        told = [f"{of} {as_gain(gain)}, on {(gain > 0).sum()} tasks" for of, gain in gains.items()]
+        lines += [
+            "",
+            f"At `full` the first controller's proposals reach {thorough.mean():.4f}; over {'; over '.join(told)}.",
+        ]
     training = ""
     if "left_out" in result:
         training = (
@@ -250,3 +251,9 @@ def as_text(result: Mapping[str, Any]) -> str:
         cells += [f"{of[name]:.3f}" for of in added.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def as_gain(gain: np.ndarray) -> str:
+    """Give the mean of differences, (tasks,), with its 95% interval."""
+    found = mean_interval(gain.tolist())
+    return f"{found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f})"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny_children import SPACE as TINY_SPACE
 
+from ambient.controller.beam import beam
 from ambient.controller.policy import Policy
 from ambient.report.choices import choice_words
 from ambient.report.embeddings import _label_sides, embedding_figure
@@ -209,7 +210,7 @@ def test_the_probabilities_are_the_policys_mean_over_the_tasks_of_a_category() -
     for group, tasks in known.members.items():
         exact = [np.zeros(6), np.zeros(2)]
         for task in tasks:
-            ((tokens, logs),) = known.policy.beam(known.vectors[task][None], 12)
+            ((tokens, logs),) = beam(known.policy, known.vectors[task][None], 12)
             for row, log in zip(tokens.tolist(), logs.tolist(), strict=True):
                 for decision, token in enumerate(row):
                     exact[decision][token] += np.exp(log) / len(tasks)
@@ -225,7 +226,7 @@ def test_the_probabilities_are_the_policys_mean_over_the_tasks_of_a_category() -
 def test_a_task_is_drawn_by_its_most_probable_architectures() -> None:
     known = learnt()
     own = [one for one in proposed(known, 3) if one.task == "Tbf1"]
-    ((tokens, logs),) = known.policy.beam(known.vectors["Tbf1"][None], 12)
+    ((tokens, logs),) = beam(known.policy, known.vectors["Tbf1"][None], 12)
     assert [one.tokens for one in own] == [tuple(row) for row in tokens[:3].tolist()]
     weights = np.exp(logs[:3].numpy())
     assert [one.weight for one in own] == pytest.approx(weights / weights.sum())

@@ -56,7 +56,11 @@ def propose(path: Path, index: int, *tasks: str) -> Path:
 
 
 def remember(
-    path: Path, index: int, scores: dict[int, tuple[float, float]], task: str = "one", **more: Any
+    path: Path,
+    index: int,
+    scores: dict[int, tuple[float, float | None]],
+    task: str = "one",
+    **more: Any,
 ) -> Path:
     """Store trainings of one of the tiny architectures: seed to validation and test AUROC."""
     rows = []
@@ -115,6 +119,32 @@ def test_runs_that_differ_in_their_seeds_alone_are_repeats(tmp_path: Path) -> No
         ("evolution, batch 10", (0, 1)),
         ("amber", (0, 1)),
     ]
+
+
+def test_searches_that_no_setting_tells_apart_have_their_folders_names(tmp_path: Path) -> None:
+    for name, controller in (("early", "a"), ("late", "b")):
+        make_search(tmp_path / name, [0.6], "amber", controller_sha256=controller * 64)
+    (task,) = compare_runs(sorted(tmp_path.iterdir())).tasks
+    assert [one.label for one in task.contenders] == ["amber (early)", "amber (late)"]
+
+
+@pytest.mark.parametrize("on_gpu", [0, 1, 2])
+def test_equal_hours_are_those_of_gpus_where_every_search_used_one(
+    tmp_path: Path, on_gpu: int
+) -> None:
+    for seed in range(2):
+        costs = {**COST, "gpu_seconds": 900.0 if seed < on_gpu else 0.0}
+        make_search(tmp_path / str(seed), [0.5, 0.7], "random", seed, costs=costs)
+    (task,) = compare_runs(sorted(tmp_path.iterdir())).tasks
+    assert task.device_axis == ("gpu_hours" if on_gpu == 2 else "cpu_hours")
+    assert task.hours[-1] == pytest.approx(0.5 if on_gpu == 2 else 1.0)
+
+
+def test_nothing_is_said_of_passing_what_is_not_known(tmp_path: Path) -> None:
+    make_search(tmp_path / "one", [0.5, 0.7])
+    (contender,) = compare_runs([tmp_path / "one"]).tasks[0].contenders
+    assert contender.break_even("test", float("nan")) is None
+    assert contender.break_even("test", 0.6) is not None
 
 
 def test_tables_say_the_mean_at_equal_budgets_and_nothing_beyond_the_end(tmp_path: Path) -> None:
@@ -206,6 +236,15 @@ def test_means_over_tasks_need_the_same_seeds_on_each(tmp_path: Path) -> None:
         ("0.5", "2"),
         ("0.8", "not within 2"),
     ]
+    assert compared.overall.proposed is not None
+    assert compared.overall.proposed.test is not None
+    assert compared.overall.proposed.test.mean == pytest.approx(0.65)
+    unknown = propose(tmp_path / "others.json", 10, *TASKS)
+    for task, test in (("one", 0.5), ("two", None)):
+        remember(store, 10, {0: (0.5, test)}, task=task)
+    mean_proposed = compare_runs(runs, unknown, [store]).parts[0].proposed
+    assert mean_proposed is not None
+    assert mean_proposed.test is None
     fewer = compare_runs(runs[:3], proposals, [store])
     assert fewer.overall is None
     assert [part.task for part in fewer.parts] == ["one", "two"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ambient.controller.beam import beam, most_probable
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.errors import RunError
 from ambient.space import SearchSpace
@@ -135,7 +136,7 @@ def test_a_wide_beam_over_a_small_space_is_the_enumeration() -> None:
     everything = every_architecture(space)
     expected = policy.log_probability(vector.expand(len(everything), -1), everything)
     order = expected.argsort(descending=True)
-    ((tokens, values),) = policy.beam(vector, width=100)
+    ((tokens, values),) = beam(policy, vector, width=100)
     assert torch.equal(tokens, everything[order])
     torch.testing.assert_close(values, expected[order])
 
@@ -143,7 +144,7 @@ def test_a_wide_beam_over_a_small_space_is_the_enumeration() -> None:
 def test_a_narrow_beam_gives_exact_probabilities_in_order() -> None:
     policy = policy_of(conditional_space())
     vector = descriptors(1)
-    ((tokens, values),) = policy.beam(vector, width=3)
+    ((tokens, values),) = beam(policy, vector, width=3)
     assert tokens.shape == (3, 5)
     torch.testing.assert_close(values, policy.log_probability(vector.expand(3, -1), tokens))
     assert values.tolist() == sorted(values.tolist(), reverse=True)
@@ -154,8 +155,8 @@ def test_the_most_probable_are_those_of_the_whole_space_for_each_data_set() -> N
     policy = policy_of(space)
     vectors = descriptors(40)
     everything = every_architecture(space)
-    found = policy.most_probable(vectors, count=2, width=100)
-    greedy = policy.beam(vectors, width=1)
+    found = most_probable(policy, vectors, count=2, width=100)
+    greedy = beam(policy, vectors, width=1)
     missed = 0
     for vector, (tokens, values), ((first, *_), _) in zip(vectors, found, greedy, strict=True):
         whole = policy.log_probability(vector.expand(len(everything), -1), everything)
@@ -171,8 +172,8 @@ def test_each_data_set_of_a_batch_has_a_beam_of_its_own() -> None:
     policy = policy_of(conditional_space())
     vectors = descriptors(7)
     for width in (1, 3, 100):
-        for vector, (tokens, values) in zip(vectors, policy.beam(vectors, width), strict=True):
-            ((alone, own),) = policy.beam(vector[None], width)
+        for vector, (tokens, values) in zip(vectors, beam(policy, vectors, width), strict=True):
+            ((alone, own),) = beam(policy, vector[None], width)
             assert torch.equal(tokens, alone)
             torch.testing.assert_close(values, own)
 
@@ -194,7 +195,7 @@ def test_the_bound_keeps_every_choice_possible() -> None:
     policy = policy_of(conditional_space(), tanh_bound=1.0)
     with torch.no_grad():
         policy.heads[0].bias[0] = 1e4
-    ((tokens, values),) = policy.beam(descriptors(1), width=100)
+    ((tokens, values),) = beam(policy, descriptors(1), width=100)
     first = float(values[tokens[:, 0] == 0].exp().sum())
     assert first <= 1 / (1 + math.exp(-2)) + 1e-6
 
@@ -202,7 +203,7 @@ def test_the_bound_keeps_every_choice_possible() -> None:
 def test_the_architecture_depends_on_the_descriptors() -> None:
     policy = policy_of(conditional_space())
     (one, other) = descriptors(2)
-    ((tokens, _),) = policy.beam(one[None], width=1)
+    ((tokens, _),) = beam(policy, one[None], width=1)
     given = torch.stack([one, other])
     left, right = policy.log_probability(given, tokens.expand(2, -1)).tolist()
     assert left != pytest.approx(right, abs=1e-3)
@@ -214,8 +215,8 @@ def test_a_flag_that_training_never_saw_changes_nothing() -> None:
     vector[:, COUNT:] = 0
     flagged = vector.clone()
     flagged[:, COUNT] = 1
-    ((tokens, values),) = policy.beam(vector, width=100)
-    ((other_tokens, other_values),) = policy.beam(flagged, width=100)
+    ((tokens, values),) = beam(policy, vector, width=100)
+    ((other_tokens, other_values),) = beam(policy, flagged, width=100)
     assert torch.equal(tokens, other_tokens)
     assert torch.equal(values, other_values)
 
