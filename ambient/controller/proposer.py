@@ -21,7 +21,8 @@ from ambient.space import Architecture
 __all__ = ["PROMISE", "Proposer"]
 
 LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
-MOST_BEAM_WIDTH = 16_384  # and however many of them the user's limits refuse
+MOST_BEAM_WIDTH = 4096  # and however many of them the user's limits refuse; counting one takes a millisecond
+DRAWN = 2000  # from the whole space, where they refuse all of these
 # An untried architecture is promised too much, being the one of very many of which most is expected. It comes before a
 # proven one where it is expected to be better by this many standard deviations of that difference: so on yeast, in
 # folds of training tasks (benchmarks/yeast/folds), nothing is lost to choosing what is proven for all.
@@ -157,15 +158,31 @@ class Proposer:
                 for key, (architecture, _) in found.items():
                     judged.setdefault(key, accepts(architecture))
                 found = {key: value for key, value in found.items() if judged[key]}
-            if len(found) >= top or len(tokens) < width or width >= MOST_BEAM_WIDTH:
+            is_all = len(tokens) < width
+            if len(found) >= top or is_all or width >= MOST_BEAM_WIDTH:
                 break
             width *= 2
+        if not found and accepts is not None and not is_all:
+            found = self._draw(vector, accepts)
         if not found:
+            others = "" if is_all else f", nor of {DRAWN:,} that were drawn from all,"
             raise RunError(
                 f"propose: none of the {len(judged):,} most probable architectures of the space "
-                f"{self.policy.space.name} is within the limits; raise them"
+                f"{self.policy.space.name}{others} is within the limits; raise them"
             )
         return found
+
+    def _draw(self, vector: Tensor, accepts: Accepts) -> _Networks:
+        """Draw from the whole space, each as probable as the other; give what is accepted, as the policy finds it."""
+        rng = np.random.default_rng(0)
+        drawn = {one.key: one for one in (self.policy.space.sample(rng) for _ in range(DRAWN))}
+        found = [one for one in drawn.values() if accepts(one)]
+        if not found:
+            return {}
+        tokens = torch.tensor([one.tokens for one in found])
+        with torch.no_grad():
+            values = self.policy.log_probability(vector.expand(len(found), -1), tokens)
+        return self._networks(tokens, values)
 
     def _expected(
         self, vectors: np.ndarray, asked: Sequence[Sequence[Architecture]]

@@ -19,7 +19,7 @@ from ambient.controller.predictor import Predictor
 from ambient.controller.recorded import Records, reached
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
-from ambient.space import Architecture
+from ambient.space import Architecture, named_space
 from descriptors.record import Descriptors
 from descriptors.schema import NAMES, SCHEMA_VERSION
 
@@ -252,6 +252,26 @@ def test_limits_that_nothing_keeps_are_said_and_no_limit_is_none(controller: Con
     assert within_limits(60) is None
     with pytest.raises(RunError, match=r"none of the 12 most probable architectures .* raise them"):
         controller.propose(described("new", 450.0), accepts=within_limits(60, max_parameters=1))
+
+
+def test_what_the_policy_finds_improbable_is_found_where_nothing_else_is_accepted() -> None:
+    space = named_space("ambient-plus")
+    scaler = Scaler.fit(list(TASKS))
+    policy = Policy(space, PolicyConfig(temperature=0.05), len(scaler.names), seed=3)
+    decided = Controller(policy, scaler, ())
+    (best,) = decided.propose(TASKS[0])
+
+    def apart(one: Architecture) -> int:
+        pairs = zip(one.tokens, best.architecture.tokens, strict=True)
+        return sum(own != other for own, other in pairs)
+
+    found = decided.propose(TASKS[0], top=3, accepts=lambda one: apart(one) >= 18)
+    assert len(found) == 3
+    assert all(apart(one.architecture) >= 18 for one in found)
+    assert found[0].probability >= found[1].probability >= found[2].probability > 0
+    assert found[0].probability < 1e-4 * best.probability
+    with pytest.raises(RunError, match=r"of the space ambient-plus, nor of 2,000 .* raise them"):
+        decided.propose(TASKS[0], accepts=lambda one: apart(one) > 22)
 
 
 def test_a_window_of_the_architecture_counts_before_the_one_given() -> None:
