@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from table import ARCHITECTURES_SEED, PLAN, architectures_of
+import pandas as pd
+from table import ARCHITECTURES_SEED, HERE, PLAN, architectures_of
 
 from ambient.child.fidelity import FULL, SEARCH
 from ambient.child.kmer import fit_kmer_baseline
@@ -29,6 +30,10 @@ WAYS = (
     *("nearest task's best", "predictor's best recorded", "shuffled descriptors"),
     *("most probable", "no descriptors"),
 )
+
+SEARCHES = HERE / "searches" / "rows.tsv.gz"  # searches.py
+SEARCHED_SPACE = "ambient-plus"
+BUDGETS = (10, 30, 100, 300)
 
 Proposals = dict[str, dict[str, list[dict[str, Any]]]]  # way -> held-out task -> repeats
 
@@ -121,6 +126,7 @@ def measure(
         "child_seeds": sorted({row.seed for row in trainings(proposals["controller"], known)}),
         "coverage": coverage(proposals["controller"], known),
     }
+    result["searches"] = searched(random["test_auroc"]) if space.name == SEARCHED_SPACE else {}
     result["kmer"] = {name: fit_kmer_baseline(tasks[name])["test_auroc"] for name in held_out}
     first = {name: tuple(proposals["controller"][name][0]["tokens"]) for name in held_out}
     if all((name, first[name]) in thorough for name in held_out):
@@ -178,6 +184,38 @@ def coverage(
     return float(np.mean(inside))
 
 
+def searched(random: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Give what searches of single tasks had found after so many real evaluations; means over their seeds.
+
+    Parameters
+    ----------
+    random : mapping
+        Architecture -> task -> test AUROC of the recorded random architectures.
+
+    Returns
+    -------
+    dict
+        Method -> evaluations -> task -> test AUROC of the best by validation, and its percentile.
+    """
+    rows = pd.read_csv(SEARCHES, sep="\t")
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for (method, task), of_task in rows.groupby(["method", "task"]):
+        for budget in BUDGETS:
+            tests = []
+            for _, run in of_task.groupby("seed"):
+                if run["number"].max() >= budget:
+                    begun = run[run["number"] <= budget]
+                    tests.append(begun.loc[begun["validation_auroc"].idxmax(), "test_auroc"])
+            if tests:
+                others = np.array([of[task] for of in random.values()])
+                percentile = np.mean([100 * np.mean(others < value) for value in tests])
+                found.setdefault(method, {}).setdefault(str(budget), {})[task] = {
+                    "test_auroc": float(np.mean(tests)),
+                    "percentile": float(percentile),
+                }
+    return found
+
+
 def left_out(controller: Controller) -> dict[str, float]:
     """Give the coverage of 80% intervals on training tasks, each predicted from the other tasks' records alone."""
     predictor = controller.predictor
@@ -232,6 +270,7 @@ def as_text(result: Mapping[str, Any]) -> str:
             "",
             f"At `full` the first controller's proposals reach {thorough.mean():.4f}; over {'; over '.join(told)}.",
         ]
+    lines += searches_as_text(result["searches"], ways["controller"])
     training = ""
     if "left_out" in result:
         training = (
@@ -251,6 +290,33 @@ def as_text(result: Mapping[str, Any]) -> str:
         cells += [f"{of[name]:.3f}" for of in added.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def searches_as_text(
+    searches: Mapping[str, Mapping[str, Mapping[str, Any]]], controller: Mapping[str, Any]
+) -> list[str]:
+    """Write a table of searches, each beside the controller on the same tasks."""
+    if not searches:
+        return []
+    lines = [
+        "",
+        "| search of each task by itself | real evaluations | tasks | test AUROC | the controller there | it is better by "
+        "(95% interval over tasks) | on tasks | percentile |",
+        f"{'|---' * 8}|",
+    ]
+    for method, by_budget in searches.items():
+        for budget, by_task in by_budget.items():
+            reached = np.array([one["test_auroc"] for one in by_task.values()])
+            own = np.array([controller[task]["test_auroc"] for task in by_task])
+            better = (
+                as_gain(own - reached) if len(by_task) > 1 else f"{(own - reached).mean():+.4f}"
+            )
+            percentile = np.mean([one["percentile"] for one in by_task.values()])
+            lines.append(
+                f"| {method} | {budget} | {', '.join(by_task)} | {reached.mean():.4f} | {own.mean():.4f} | {better} | "
+                f"{(own > reached).sum()} | {percentile:.0f} |"
+            )
+    return lines
 
 
 def as_gain(gain: np.ndarray) -> str:
