@@ -300,8 +300,8 @@ def searches_as_text(
         return []
     lines = [
         "",
-        "| search of each task by itself | real evaluations | tasks | test AUROC | the controller there | it is better by "
-        "(95% interval over tasks) | on tasks | percentile |",
+        "| search of each task by itself | real evaluations | tasks | test AUROC | the controller there | it is better "
+        "by (95% interval over tasks) | on tasks | percentile |",
         f"{'|---' * 8}|",
     ]
     for method, by_budget in searches.items():
