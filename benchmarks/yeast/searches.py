@@ -18,6 +18,8 @@ import gzip
 import io
 import multiprocessing
 import os
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -76,8 +78,8 @@ class Search:
 
 PLAN = (
     *(Search("amber", task, 100) for task in TASKS),
-    *(Search(FEW_SHOT, task, 30) for task in TASKS),
     *(Search(method, task, 100) for method in METHODS if method != "amber" for task in TASKS),
+    *(Search(FEW_SHOT, task, 30) for task in TASKS),
     *(Search("amber", task, 300) for task in LONG),
     *(Search(method, task, 100, seed) for seed in (1, 2) for method in METHODS for task in TASKS),
 )
@@ -105,6 +107,7 @@ def main() -> None:
 def search_all(workers: int, until: float) -> None:
     """Run the plan, each search in a process of its own; lengthen no search that another call lengthens now."""
     open_ones = [one for one in PLAN if evaluations_of(one.folder) < one.evaluations]
+    signal.signal(signal.SIGTERM, end_searches)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         running: dict[Any, Search] = {}
         while (open_ones and time.time() < until) or running:
@@ -118,6 +121,13 @@ def search_all(workers: int, until: float) -> None:
             one = running.pop(done)
             done.result()
             print(f"{one}: {evaluations_of(one.folder)} of {one.evaluations}", flush=True)
+
+
+def end_searches(number: int, _: object) -> None:
+    """End the searches with this process; they go on from their last step when the script is called again."""
+    for process in multiprocessing.active_children():
+        process.terminate()
+    sys.exit(128 + number)
 
 
 def search(one: Search, until: float) -> None:
