@@ -222,32 +222,31 @@ class Predictor:
         data, _, weights = self._solved
         variances = self._variances
         tasks = alike_tasks(self._free, vectors, data.vectors)
-        tasks = torch.cat(
-            [tasks, torch.ones(len(tasks), 1)], dim=1
-        )  # what holds for all comes last
         of_task = torch.nn.functional.one_hot(data.task, len(data.vectors)).double()
-        mean = torch.empty(len(vectors), dtype=torch.float64)
-        asked: list[tuple[Tensor, Tensor]] = []
+        mean, explained = torch.empty((2, len(vectors)), dtype=torch.float64)
+        shares: list[tuple[Tensor, Tensor | None]] = []  # rows, and of what columns each is the sum
+        columns: list[Tensor] = []  # covariances with the records
         for index, row in enumerate(alike[:, data.network]):
             rows = (which == index).nonzero()[:, 0]
-            own = (level + variances["descriptors"] * row)[:, None] * of_task
-            spanned = torch.cat([own, variances["architecture"] * row[:, None]], dim=1)
-            mean[rows] = tasks[rows] @ (weights @ spanned)
-            asked.append((rows, spanned))
-        is_wide = [len(rows) > tasks.shape[1] for rows, _ in asked]
-        columns = [
-            spanned if wide else spanned @ tasks[rows].T
-            for (rows, spanned), wide in zip(asked, is_wide, strict=True)
-        ]
+            own = level + variances["descriptors"] * row  # times the likeness of the task
+            always = variances["architecture"] * row[:, None]
+            if len(rows) > len(data.vectors):
+                share = torch.cat([tasks[rows], torch.ones(len(rows), 1)], dim=1)
+                column = torch.cat([own[:, None] * of_task, always], dim=1)
+                mean[rows] = share @ (weights @ column)
+            else:
+                share = None
+                column = own[:, None] * tasks[rows][:, data.task].T + always
+                mean[rows] = weights @ column
+            shares.append((rows, share))
+            columns.append(column.float())
         solved = torch.linalg.solve_triangular(
-            self._short_factor, torch.cat(columns, dim=1).float(), upper=False
+            self._short_factor, torch.cat(columns, dim=1), upper=False
         )
-        explained = torch.empty(len(vectors), dtype=torch.float64)
-        parts = solved.split([one.shape[1] for one in columns], dim=1)
-        for (rows, _), wide, part in zip(asked, is_wide, parts, strict=True):
-            if wide:
-                part = part @ tasks[rows].T.float()
-            explained[rows] = part.square().sum(0).double()
+        parts = solved.split([column.shape[1] for column in columns], dim=1)
+        for (rows, share), part in zip(shares, parts, strict=True):
+            one = part if share is None else part @ share.T.float()
+            explained[rows] = one.square().sum(0).double()
         return mean, explained
 
     def left_out(self) -> Prediction:

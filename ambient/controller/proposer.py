@@ -21,7 +21,9 @@ from ambient.space import Architecture
 __all__ = ["PROMISE", "Proposer"]
 
 LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
-MOST_BEAM_WIDTH = 4096  # and however many of them the user's limits refuse; counting one takes a millisecond
+MOST_BEAM_WIDTH = (
+    4096  # and however many of them the user's limits refuse; counting one takes a millisecond
+)
 DRAWN = 2000  # from the whole space, where they refuse all of these
 # An untried architecture is promised too much, being the one of very many of which most is expected. It comes before a
 # proven one where it is expected to be better by this many standard deviations of that difference: so on yeast, in
