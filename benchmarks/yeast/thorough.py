@@ -1,0 +1,164 @@
+"""Does the architecture that wins in short trainings win in thorough ones, and what do these bring?
+
+    python benchmarks/yeast/thorough.py [--recorded]
+
+On six training tasks (those of `table.CURVES`): the architectures of good.json that the table has for all training
+tasks and the best of its random ones, trained at `full` with one member; and the best of good.json as `search` with
+five members and as `full` with five. Goes on where it stopped. Evaluations go into thorough/rows.tsv.gz, tables into
+thorough/results.md and results.json; `--recorded` trains nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from measure import as_gain, good_architectures, random_architectures, scores
+from scipy.stats import spearmanr
+from table import CACHE, CURVES, HERE, TABLE
+
+from ambient.child.fidelity import FULL, SEARCH
+from ambient.cli.progress import progress
+from ambient.data.corpus import read_corpus
+from ambient.data.prepare import prepare_corpus
+from ambient.evaluate import PoolEngine, Remembering, Request, Store
+from ambient.evaluate.exchange import export_tsv, import_tsv
+from ambient.files import write_atomic, write_json_atomic
+from ambient.space import Architecture, named_space
+
+SPACE = named_space("ambient-plus")
+RECORDS = HERE / "thorough"
+ROWS = RECORDS / "rows.tsv.gz"
+ONE = replace(FULL, name="full, one member", members=1)
+FIVE = replace(SEARCH, name="search, five members", members=5)
+METRICS = ("validation_auroc", "test_auroc")
+
+
+def main() -> None:
+    """Train, tell."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recorded", action="store_true", help="train nothing")
+    arguments = parser.parse_args()
+    RECORDS.mkdir(exist_ok=True)
+    corpus = read_corpus(HERE / "corpus.yaml")
+    with Store(CACHE / "thorough.sqlite") as store:
+        for path in (TABLE, ROWS):
+            if path.exists():
+                import_tsv(store, path)
+        architectures = chosen(store, [spec.name for spec in corpus.training_tasks])
+        if not arguments.recorded:
+            train(store, corpus, list(architectures.values()))
+        found = frame(store, architectures)
+    write_json_atomic(RECORDS / "results.json", found.to_dict("records"))
+    text = as_text(found, next(iter(architectures)))
+    write_atomic(RECORDS / "results.md", text)
+    print(text)
+
+
+def chosen(store: Store, training: list[str]) -> dict[str, Architecture]:
+    """Give the architectures, the best one at `search` first: by mean validation AUROC over all training tasks."""
+    good, random = good_architectures(SPACE), random_architectures(SPACE)
+    known = {
+        key: float(np.mean(list(of.values())))
+        for some in (good, None)
+        for key, of in scores(store, SPACE, training, of=some).items()
+    }
+    best = max((one.key for one in random if one.key in known), key=lambda key: known[key])
+    named = {f"good {number}": one for number, one in enumerate(good) if one.key in known}
+    named["best random"] = next(one for one in random if one.key == best)
+    return dict(sorted(named.items(), key=lambda pair: -known[pair[1].key]))
+
+
+def train(store: Store, corpus: Any, architectures: list[Architecture]) -> None:
+    """Train what is not there; the best one first, in every way."""
+    tasks = prepare_corpus(corpus, CACHE / "tasks", list(CURVES))
+    ways = [(architectures[0], FIVE), *((one, ONE) for one in architectures)]
+    ways.append((architectures[0], FULL))
+    requests = [Request(task, one, 0, how) for one, how in ways for task in CURVES]
+    try:
+        with (
+            progress("trainings", len(requests)) as advance,
+            Remembering(PoolEngine(tasks), store) as engine,
+        ):
+            for done in engine.run(requests):
+                advance(done.task)
+    finally:
+        thorough = {how.hash for how in (ONE, FIVE, FULL)}
+        rows = [row for row in store.rows(list(CURVES)) if row.fidelity_hash in thorough]
+        with Store(CACHE / "thorough-only.sqlite") as own:
+            own.put(*rows)
+            export_tsv(own, ROWS)
+
+
+def frame(store: Store, architectures: dict[str, Architecture]) -> pd.DataFrame:
+    """Give a row for each training of seed 0."""
+    names = {one.key: name for name, one in architectures.items()}
+    ways = {how.hash: how.name for how in (SEARCH, ONE, FIVE, FULL)}
+    return pd.DataFrame(
+        {
+            "architecture": names[row.architecture.key],
+            "task": row.task,
+            "how": ways[row.fidelity_hash],
+            "cpu_seconds": row.cpu_seconds,
+            **{metric: row.metrics[metric] for metric in METRICS},
+        }
+        for row in store.rows(list(CURVES), SPACE.name, state="done")
+        if row.seed == 0 and row.architecture.key in names and row.fidelity_hash in ways
+    )
+
+
+def as_text(found: pd.DataFrame, best: str) -> str:
+    """Write both tables, of what all six tasks have; the best one at `search` beside the others."""
+    table = found.pivot_table(index="task", columns=["architecture", "how"], values=list(METRICS))
+    table = table.dropna(axis=1)
+    seconds = found.groupby(["architecture", "how"])["cpu_seconds"].mean()
+    lines = [
+        f"Six training tasks; {best} is the best of those that were trained on all 36 at `search`.",
+        "",
+        "| architecture | validation AUROC, search | full, one member | test AUROC, search | full, one member "
+        "| the best one is better at full, in test AUROC, by (95% interval over tasks) | on tasks |",
+        "|---" * 7 + "|",
+    ]
+    short, long = SEARCH.name, ONE.name
+    both = [
+        name
+        for name in table.columns.get_level_values(1).unique()
+        if all((METRICS[0], name, how) in table for how in (short, long))
+    ]
+    both.sort(key=lambda name: -table[METRICS[0], name, short].mean())
+    for name in both:
+        cells = [
+            f"{table[metric, name, how].mean():.4f}" for metric in METRICS for how in (short, long)
+        ]
+        gain = (table["test_auroc", best, long] - table["test_auroc", name, long]).to_numpy()
+        told = f"{as_gain(gain)} | {(gain > 0).sum()}" if name != best else " | "
+        lines.append(f"| {name} | {' | '.join(cells)} | {told} |")
+    means = table[METRICS[0]].mean()
+    agreement = spearmanr(*([means[name, how] for name in both] for how in (short, long))).statistic
+    lines += [
+        "",
+        f"Rank correlation over these {len(both)} of the mean validation AUROC at `search` and at `full` with one "
+        f"member: {agreement:.2f}.",
+        "",
+        f"| {best}, trained as | validation AUROC | test AUROC | over search (95% interval over tasks) | CPU s |",
+        "|---" * 5 + "|",
+    ]
+    for how in (SEARCH, FIVE, ONE, FULL):
+        if (METRICS[0], best, how.name) not in table:
+            continue
+        validation, test = (table[metric, best, how.name] for metric in METRICS)
+        gain = (test - table["test_auroc", best, short]).to_numpy()
+        told = as_gain(gain) if how != SEARCH else ""
+        lines.append(
+            f"| {how.name} | {validation.mean():.4f} | {test.mean():.4f} | {told} | {seconds[best, how.name]:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
