@@ -15,7 +15,7 @@ from ambient.evaluate import Evaluation, Store
 from ambient.propose import read_proposals
 from ambient.report.curves import SPENT
 from ambient.report.searched import REWARD, TEST, Searched
-from ambient.report.summary import Interval, mean_interval
+from ambient.report.summary import Interval, mean_auroc
 from ambient.space import Architecture
 
 __all__ = ["PROPOSALS", "Proposed", "read_proposed"]
@@ -121,7 +121,7 @@ def _never_trained(
 
 
 def _proposed(task: str, architecture: Architecture, rows: Sequence[Evaluation]) -> Proposed:
-    validation = mean_interval([float(row.metrics[REWARD] or 0.0) for row in rows])
+    validation = mean_auroc([float(row.metrics[REWARD] or 0.0) for row in rows])
     assert validation is not None
     tests = [row.metrics.get(TEST) for row in rows]
     known = [value for value in tests if value is not None]
@@ -135,6 +135,6 @@ def _proposed(task: str, architecture: Architecture, rows: Sequence[Evaluation])
         architecture.space,
         tuple(row.seed for row in rows),
         validation,
-        mean_interval(known) if len(known) == len(rows) else None,
+        mean_auroc(known) if len(known) == len(rows) else None,
         spent,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ __all__ = [
     "Summary",
     "by_gain",
     "compared_tasks",
+    "mean_auroc",
     "mean_interval",
     "summarise",
 ]
@@ -45,7 +46,7 @@ class ComparedTask:
     @property
     def random_interval(self) -> Interval | None:
         """Mean of the random architectures with its interval over architectures."""
-        return mean_interval(self.random)
+        return mean_auroc(self.random)
 
     @property
     def random_best(self) -> float | None:
@@ -117,6 +118,14 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
     half = float(stdtrit(count - 1, 0.975)) * float(array.std(ddof=1)) / math.sqrt(count)
     return Interval(mean, mean - half, mean + half, count)
+
+
+def mean_auroc(values: Sequence[float]) -> Interval | None:
+    """Give what `mean_interval` does, its bounds cut to what an AUROC can be."""
+    found = mean_interval(values)
+    if found is None or found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def compared_tasks(

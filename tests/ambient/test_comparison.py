@@ -215,6 +215,19 @@ def test_trainings_of_other_windows_seeds_and_fidelities_are_told_apart(tmp_path
     assert "trained with the seed 5, not with 0 of the searches" in notes(compared)
 
 
+def test_the_interval_of_a_proposal_stays_within_what_an_auroc_can_be(tmp_path: Path) -> None:
+    run = make_search(tmp_path / "run", [0.6, 0.7], seed=0)
+    proposals = propose(tmp_path / "proposals.json", 11, "one")
+    store = remember(tmp_path / "store.sqlite", 11, {0: (0.9, 0.02), 1: (1.0, 0.1)})
+    proposed = compare_runs([run], proposals, [store]).tasks[0].proposed
+    assert proposed is not None
+    assert (proposed.validation.mean, proposed.validation.high) == (pytest.approx(0.95), 1.0)
+    assert proposed.validation.low is not None
+    assert 0 < proposed.validation.low < 0.9
+    assert proposed.test is not None
+    assert (proposed.test.mean, proposed.test.low) == (pytest.approx(0.06), 0.0)
+
+
 def test_means_over_tasks_need_the_same_seeds_on_each(tmp_path: Path) -> None:
     for seed in (0, 1):
         make_search(tmp_path / f"one-{seed}", [0.5, 0.6, 0.9], seed=seed, task="one")
