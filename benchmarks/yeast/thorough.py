@@ -79,14 +79,14 @@ def train(store: Store, corpus: Any, architectures: list[Architecture]) -> None:
     tasks = prepare_corpus(corpus, CACHE / "tasks", list(CURVES))
     ways = [(architectures[0], FIVE), *((one, ONE) for one in architectures)]
     ways.append((architectures[0], FULL))
-    requests = [Request(task, one, 0, how) for one, how in ways for task in CURVES]
     try:
         with (
-            progress("trainings", len(requests)) as advance,
+            progress("trainings", len(ways) * len(CURVES)) as advance,
             Remembering(PoolEngine(tasks), store) as engine,
         ):
-            for done in engine.run(requests):
-                advance(done.task)
+            for one, how in ways:
+                for done in engine.run([Request(task, one, 0, how) for task in CURVES]):
+                    advance(done.task)
     finally:
         thorough = {how.hash for how in (ONE, FIVE, FULL)}
         rows = [row for row in store.rows(list(CURVES)) if row.fidelity_hash in thorough]
