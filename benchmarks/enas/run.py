@@ -33,11 +33,12 @@ from ambient.data import prepare_task, read_corpus
 from ambient.data.task import TaskData
 from ambient.evaluate import Evaluation, Remembering, Request, Store
 from ambient.evaluate.choose import open_engine
-from ambient.files import write_atomic, write_json_atomic
+from ambient.files import read_json, write_atomic, write_json_atomic
 from ambient.search.enas import EnasConfig
 from ambient.search.enas_run import EnasRunConfig, search_enas
+from ambient.search.journal import read_journal
 from ambient.search.loop import Step
-from ambient.search.run_folder import hold_run
+from ambient.search.run_folder import JOURNAL, hold_run
 from ambient.space import Architecture, SearchSpace, open_space, sample_with_skips
 
 HERE = Path(__file__).parent
@@ -72,7 +73,13 @@ def search(
         ),
     )
 
+    path = folder.with_suffix(".json")  # what it took, over all calls
+    spent = {"wall_seconds": 0.0, "cpu_seconds": 0.0}
+    spent |= read_json(path) if path.exists() else {}
+    turns = []
+
     def tell(step: Step) -> None:
+        turns.append(step.number)
         said = {name: round(value, 3) for name, value in step.logs.items()}
         print(f"turn {step.number}: {said}", flush=True)
 
@@ -80,11 +87,16 @@ def search(
     started, cpu = time.perf_counter(), time.process_time()
     with hold_run(folder, resume, print):
         outcome = search_enas(folder, task, space, config, "benchmarks/enas", resume, tell, print)
+    if turns:
+        spent["wall_seconds"] += round(time.perf_counter() - started, 1)
+        spent["cpu_seconds"] += round(time.process_time() - cpu, 1)
+        write_json_atomic(path, spent)
+    logs = [line["logs"] for line in read_journal(folder / "supernet" / JOURNAL)]
     return outcome.best.architecture, {
-        "wall_seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(time.process_time() - cpu, 1),
+        **spent,
         "judged": outcome.sampled,
-        "resumed": resume,
+        "first_turn": logs[0],
+        "last_turn": logs[-1],
         "enas": config.enas.to_dict(),
         "turns": config.turns,
     }
