@@ -4,8 +4,8 @@
 
 On six training tasks (those of `table.CURVES`): the architectures of good.json that the table has for all training
 tasks and the best of its random ones, trained at `full` with one member; and the best of good.json as `search` with
-five members and as `full` with five. Goes on where it stopped. Evaluations go into thorough/rows.tsv.gz, tables into
-thorough/results.md and results.json; `--recorded` trains nothing.
+five members. Goes on where it stopped. Evaluations go into thorough/rows.tsv.gz, tables into thorough/results.md and
+results.json; `--recorded` trains nothing.
 """
 
 from __future__ import annotations
@@ -78,7 +78,6 @@ def train(store: Store, corpus: Any, architectures: list[Architecture]) -> None:
     """Train what is not there; the best one first, in every way."""
     tasks = prepare_corpus(corpus, CACHE / "tasks", list(CURVES))
     ways = [(architectures[0], FIVE), *((one, ONE) for one in architectures)]
-    ways.append((architectures[0], FULL))
     try:
         with (
             progress("trainings", len(ways) * len(CURVES)) as advance,
@@ -88,7 +87,7 @@ def train(store: Store, corpus: Any, architectures: list[Architecture]) -> None:
                 for done in engine.run([Request(task, one, 0, how) for task in CURVES]):
                     advance(done.task)
     finally:
-        thorough = {how.hash for how in (ONE, FIVE, FULL)}
+        thorough = {how.hash for how in (ONE, FIVE)}
         rows = [row for row in store.rows(list(CURVES)) if row.fidelity_hash in thorough]
         with Store(CACHE / "thorough-only.sqlite") as own:
             own.put(*rows)
@@ -98,7 +97,7 @@ def train(store: Store, corpus: Any, architectures: list[Architecture]) -> None:
 def frame(store: Store, architectures: dict[str, Architecture]) -> pd.DataFrame:
     """Give a row for each training of seed 0."""
     names = {one.key: name for name, one in architectures.items()}
-    ways = {how.hash: how.name for how in (SEARCH, ONE, FIVE, FULL)}
+    ways = {how.hash: how.name for how in (SEARCH, ONE, FIVE)}
     return pd.DataFrame(
         {
             "architecture": names[row.architecture.key],
@@ -148,7 +147,7 @@ def as_text(found: pd.DataFrame, best: str) -> str:
         f"| {best}, trained as | validation AUROC | test AUROC | over search (95% interval over tasks) | CPU s |",
         "|---" * 5 + "|",
     ]
-    for how in (SEARCH, FIVE, ONE, FULL):
+    for how in (SEARCH, FIVE, ONE):
         if (METRICS[0], best, how.name) not in table:
             continue
         validation, test = (table[metric, best, how.name] for metric in METRICS)
