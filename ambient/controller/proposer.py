@@ -24,7 +24,7 @@ LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
 MOST_BEAM_WIDTH = (
     4096  # and however many of them the user's limits refuse; counting one takes a millisecond
 )
-DRAWN = 2000  # from the whole space, where they refuse all of these
+DRAWN = 2000  # from the whole space, where they leave too few of these
 # An untried architecture is promised too much, being the one of very many of which most is expected. It comes before a
 # proven one where it is expected to be better by this many standard deviations of that difference: so on yeast, in
 # folds of training tasks (benchmarks/yeast/folds), nothing is lost to choosing what is proven for all.
@@ -164,8 +164,8 @@ class Proposer:
             if len(found) >= top or is_all or width >= MOST_BEAM_WIDTH:
                 break
             width *= 2
-        if not found and accepts is not None and not is_all:
-            found = self._draw(vector, accepts)
+        if len(found) < top and accepts is not None and not is_all:
+            found = {**self._draw(vector, accepts), **found}
         if not found:
             others = "" if is_all else f", nor of {DRAWN:,} that were drawn from all,"
             raise RunError(

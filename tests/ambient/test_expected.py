@@ -270,6 +270,11 @@ def test_what_the_policy_finds_improbable_is_found_where_nothing_else_is_accepte
     assert all(apart(one.architecture) >= 18 for one in found)
     assert found[0].probability >= found[1].probability >= found[2].probability > 0
     assert found[0].probability < 1e-4 * best.probability
+    both = decided.propose(TASKS[0], top=3, accepts=lambda one: apart(one) == 0 or apart(one) >= 18)
+    assert [one.architecture for one in both] == [
+        best.architecture,
+        *[one.architecture for one in found[:2]],
+    ]
     with pytest.raises(RunError, match=r"of the space ambient-plus, nor of 2,000 .* raise them"):
         decided.propose(TASKS[0], accepts=lambda one: apart(one) > 22)
 
