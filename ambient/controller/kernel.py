@@ -71,7 +71,10 @@ def alike_tasks(free: Free, one: Tensor, other: Tensor) -> Tensor:
     """Likeness of data sets, 1 for the same descriptors: (T, 2 D), (T', 2 D) -> (T, T')."""
     group = _group_of_columns()
     weight = free["groups"].exp()[group] / torch.bincount(group)[group] * 2
-    return torch.exp(-0.5 * ((one[:, None] - other[None]).square() * weight).sum(2))
+    # The square written out, so that no array of (T, T', 2 D) is made.
+    squares = [(vectors.square() @ weight) for vectors in (one, other)]
+    apart = squares[0][:, None] + squares[1] - 2 * (one * weight) @ other.T
+    return torch.exp(-0.5 * apart)
 
 
 def alike_tokens(free: Free, one: Tensor, other: Tensor) -> Tensor:

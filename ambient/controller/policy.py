@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from ambient.errors import RunError
 
@@ -99,6 +98,7 @@ class Policy(nn.Module):
 
     _possible: Tensor  # (decisions, most choices): whether a decision has so many
     _first_rows: Tensor  # (decisions,): of its embedding in the table of all
+    _head_rows: Tensor  # (decisions with a head * most choices,): of each choice among the rows of all heads
 
     def __init__(
         self,
@@ -134,6 +134,9 @@ class Policy(nn.Module):
         counts = torch.tensor(self.choice_counts)
         possible = torch.arange(max(self.choice_counts)) < counts[:, None]
         self.register_buffer("_possible", possible, persistent=False)
+        with_head = [i for i, decision in enumerate(space.decisions) if not decision.skip]
+        rows = possible[with_head].flatten().cumsum(0) - 1  # any row does where there is no such choice
+        self.register_buffer("_head_rows", rows, persistent=False)
         tables = list(self.embeddings)
         heights = [len(weight) for weight in self.embeddings.parameters()]
         first = [sum(heights[: tables.index(name)]) for name in self._tables]
@@ -222,16 +225,19 @@ class Policy(nn.Module):
         outputs, _ = self.lstm(self._inputs(tokens), self._initial_state(descriptors))
         outputs = outputs.transpose(0, 1)
         heads = [head for head in self.heads if isinstance(head, nn.Linear)]
-        weights = pad_sequence([head.weight for head in heads], batch_first=True).transpose(1, 2)
-        biases = pad_sequence([head.bias for head in heads], batch_first=True)
+        shape = len(heads), self._possible.shape[1], self.config.hidden
+        weights = torch.cat([head.weight for head in heads]).index_select(0, self._head_rows)
+        biases = torch.cat([head.bias for head in heads]).index_select(0, self._head_rows)
+        weights, biases = weights.view(shape).transpose(1, 2), biases.view(shape[0], 1, shape[1])
         skips = list(self.space.skips)
-        plain = [index for index in range(len(outputs)) if index not in skips]
-        logits = torch.baddbmm(biases[:, None], outputs[plain], weights)
-        if skips:
+        if not skips:
+            logits = torch.baddbmm(biases, outputs, weights)
+        else:
+            plain = [index for index in range(len(outputs)) if index not in skips]
+            logits = torch.baddbmm(biases, outputs[plain], weights)
             wanted = self.attention(outputs[self._read_after], outputs[skips])
-            width = max(self.choice_counts)
-            wider = [nn.functional.pad(one, (0, width - one.shape[2])) for one in (logits, wanted)]
-            logits = torch.cat(wider)[torch.tensor([*plain, *skips]).argsort()]
+            wanted = nn.functional.pad(wanted, (0, logits.shape[2] - wanted.shape[2]))
+            logits = torch.cat([logits, wanted])[torch.tensor([*plain, *skips]).argsort()]
         return self._log_probabilities(logits, self._possible[:, None])
 
     def begin(self, descriptors: Tensor) -> Begun:
@@ -288,7 +294,7 @@ class Policy(nn.Module):
 
     def _inputs(self, tokens: Tensor) -> Tensor:
         """Give what the LSTM reads on the way to architectures: (batch, decisions) -> (batch, decisions, embedding)."""
-        table = torch.cat(list(self.embeddings.parameters()))
+        table = torch.cat([table.weight for table in self.embeddings.values()])
         read = tokens[:, :-1]
         embedded = nn.functional.embedding(read.clamp(min=0) + self._first_rows[:-1], table)
         embedded = torch.where(read[:, :, None] >= 0, embedded, self.inactive)

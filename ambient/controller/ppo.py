@@ -185,6 +185,7 @@ def update(
         # where it starts.
         started = policy.log_probability(descriptors, tokens)
 
+    parameters = list(policy.parameters())
     logs: dict[str, list[float]] = {
         name: [] for name in ("clip_fraction", "entropy", "policy_loss", "gradient_norm")
     }
@@ -206,7 +207,7 @@ def update(
             loss = policy_loss - config.entropy_weight * entropy.mean()
             optimiser.zero_grad()
             loss.backward()
-            norm = nn.utils.clip_grad_norm_(policy.parameters(), config.gradient_norm)
+            norm = nn.utils.clip_grad_norm_(parameters, config.gradient_norm)
             optimiser.step()
             logs["clip_fraction"].append(float(clipped))
             logs["entropy"].append(float(entropy.detach().mean()))

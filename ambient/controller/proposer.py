@@ -124,15 +124,18 @@ class Proposer:
         others = np.tile(proven.tokens, (len(best), 1))
         promised = self.predictor.difference(vectors, tokens, others)
         is_enough = promised.mean > PROMISE * promised.deviation
+        behind = [row for row in range(len(best)) if not is_enough[row]]
+        unseen = [row for row in behind if proven.key not in found[row]]
         with torch.no_grad():
-            alone = self.policy.log_probability(torch.from_numpy(vectors), torch.tensor(others))
-        changed = []
-        for row, ranked in enumerate(best):
-            if not is_enough[row]:
-                _, probability = found[row].get(proven.key, (proven, math.exp(alone[row])))
-                rest = [pair for pair in ranked if pair[0].key != proven.key]
-                ranked = [(proven, probability), *rest][: len(ranked)]
-            changed.append(ranked)
+            alone = self.policy.log_probability(
+                torch.from_numpy(vectors[unseen]), torch.tensor(others[unseen])
+            )
+        probabilities = dict(zip(unseen, alone.exp().tolist(), strict=True))
+        changed = list(best)
+        for row in behind:
+            first = found[row].get(proven.key) or (proven, probabilities[row])
+            rest = [pair for pair in best[row] if pair[0].key != proven.key]
+            changed[row] = [first, *rest][: len(best[row])]
         return changed
 
     def _networks(self, tokens: Tensor, log_probabilities: Tensor) -> _Networks:
