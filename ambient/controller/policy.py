@@ -135,7 +135,9 @@ class Policy(nn.Module):
         possible = torch.arange(max(self.choice_counts)) < counts[:, None]
         self.register_buffer("_possible", possible, persistent=False)
         with_head = [i for i, decision in enumerate(space.decisions) if not decision.skip]
-        rows = possible[with_head].flatten().cumsum(0) - 1  # any row does where there is no such choice
+        rows = (
+            possible[with_head].flatten().cumsum(0) - 1
+        )  # any row does where there is no such choice
         self.register_buffer("_head_rows", rows, persistent=False)
         tables = list(self.embeddings)
         heights = [len(weight) for weight in self.embeddings.parameters()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -297,6 +297,40 @@ class Predictor:
                 return data.unscaled(level[task] + (alike * by_network[task]).sum(1))
 
         return mean
+
+    def recorded_function(self, task: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Give a function tokens -> mean for a recorded task, what is its own included: what stands for a training.
+
+        Parameters
+        ----------
+        task : str
+            One of the records.
+
+        Returns
+        -------
+        callable
+            Array, int, shape (m, decisions) -> array, float, shape (m,): what is expected without noise.
+        """
+        data, _, weights = self._solved
+        variances = self._variances
+        index = self.records.tasks.index(task)
+        alike = alike_tasks(self._free, data.vectors[[index]], data.vectors)[0][data.task]
+        is_own = (data.task == index).double()
+        level = (variances["task"] * alike + variances["task_own"] * is_own) @ weights
+        by_row = variances["architecture"] + variances["descriptors"] * alike
+        by_row = (by_row + variances["architecture_own"] * is_own) * weights
+        by_network = by_row.new_zeros(len(data.networks)).index_add_(0, data.network, by_row)
+
+        def mean(tokens: np.ndarray) -> np.ndarray:
+            alike = alike_tokens(self._free, torch.as_tensor(tokens), data.networks)
+            return data.unscaled(level + alike @ by_network + self._free["mean"])
+
+        return mean
+
+    @property
+    def noise_deviation(self) -> float:
+        """Deviation of one training's result where a data set has as many peaks as those of the records on average."""
+        return float(self._variances["noise"].sqrt()) * self._solved[0].scale
 
     @cached_property
     def _short_factor(self) -> Tensor:

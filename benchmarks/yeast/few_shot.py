@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -22,23 +22,20 @@ import numpy as np
 import pandas as pd
 import torch
 from folds import SPACE, folds, learn_all, run_of
+from played import BATCH, Played, search
 from table import CACHE, HERE
 
 from ambient.child.fidelity import SEARCH
 from ambient.cli.progress import progress
 from ambient.controller.card import Controller
-from ambient.controller.kernel import alike_tasks, alike_tokens
 from ambient.controller.policy import Policy
-from ambient.controller.predictor import Predictor
 from ambient.data.corpus import read_corpus
 from ambient.data.describe import describe_corpus
-from ambient.evaluate import Evaluation
 from ambient.files import write_atomic, write_json_atomic
 from ambient.report.summary import mean_interval
 from ambient.search.amber import amber_searcher
 from ambient.search.evolution import EvolutionConfig, EvolutionSearcher
 from ambient.search.loop import Searcher
-from ambient.search.once import Once
 from descriptors import Descriptors
 
 RECORDS = HERE / "few-shot"
@@ -47,7 +44,6 @@ LEARNED = "own records out"  # which controllers of folds.py
 CURIOSITIES = (1.0, 2.0, 3.0, 4.0, 6.0)
 FEW, MANY = 30, 300  # evaluations of a search that begins from a controller, and from nothing
 TOLD = (1, 5, 10, 30, 100, 300)
-BATCH = 5
 PROPOSAL = "the proposal alone"
 NOTHING = "AMBER from nothing"
 BEST = "best of 3,000 samples, known without noise"
@@ -89,7 +85,9 @@ def search_task(fold: int, task: str, seeds: int) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     described = describe_corpus(read_corpus(HERE / "corpus.yaml"), cache=CACHE / "descriptors")
     controller = Controller.load(run_of(LEARNED, fold))
-    value, noise = world(task)
+    predictor = Controller.load(WORLD).predictor
+    assert predictor is not None
+    world = Played.of(predictor, task)
     first = [one.architecture for one in controller.propose(described[task], BATCH)]
     rows = []
 
@@ -113,64 +111,21 @@ def search_task(fold: int, task: str, seeds: int) -> list[dict[str, Any]]:
         ways[NOTHING] = amber_searcher(*of_task, *settings)
         for way, searcher in ways.items():
             most = MANY if way == NOTHING else FEW
-            rows.append(row(way, seed, *search(searcher, value, noise, seed, most)))
-        rows.append(row(PROPOSAL, seed, [value(first[0].tokens)] * len(TOLD), 1))
-        best = max(map(value, samples(controller, described[task], seed)))
+            rows.append(row(way, seed, *search(searcher, world, seed, most, TOLD)))
+        rows.append(row(PROPOSAL, seed, [world.value(first[0].tokens)] * len(TOLD), 1))
+        best = float(world.values(samples(controller, described[task], seed)).max())
         rows.append(row(BEST, seed, [best] * len(TOLD), SAMPLES))
     return rows
 
 
-def world(task: str) -> tuple[Callable[[Sequence[int]], float], float]:
-    """Give what stands for a training of a recorded task without noise, and the deviation of the noise."""
-    predictor = Controller.load(WORLD).predictor
-    assert isinstance(predictor, Predictor)
-    data, _, weights = predictor._solved
-    free, variances = predictor._free, predictor._variances
-    index = predictor.records.tasks.index(task)
-    alike = alike_tasks(free, data.vectors[[index]], data.vectors)[0][data.task]
-    is_own = (data.task == index).double()
-    shared = variances["task"] * alike + variances["task_own"] * is_own
-    by_network = variances["architecture"] + variances["descriptors"] * alike
-    by_network = by_network + variances["architecture_own"] * is_own
-
-    def value(tokens: Sequence[int]) -> float:
-        tokens_alike = alike_tokens(free, torch.tensor([tokens]), data.networks)[0][data.network]
-        mean = (shared + tokens_alike * by_network) @ weights + free["mean"]
-        return float(data.unscaled(mean)[0])
-
-    return value, float(variances["noise"].sqrt() * data.scale)
-
-
-def search(
-    searcher: Searcher, value: Callable[[Sequence[int]], float], noise: float, seed: int, most: int
-) -> tuple[list[float], int]:
-    """Give the value of what was measured best after so many evaluations, and how many were asked for."""
-    once = Once(searcher)
-    rng = np.random.default_rng(seed)
-    measured: list[tuple[float, float]] = []
-    while len(measured) < most:
-        requests = once.ask(min(BATCH, most - len(measured)))
-        if not requests:
-            break
-        told = []
-        for request in requests:
-            true = value(request.architecture.tokens)
-            measured.append((true + noise * rng.standard_normal(), true))
-            told.append(
-                Evaluation.of(request, "", metrics={"validation_auroc": min(measured[-1][0], 1.0)})
-            )
-        once.tell(told)
-    return [max(measured[:count])[1] for count in TOLD], len(measured)
-
-
-def samples(controller: Controller, described: Descriptors, seed: int) -> list[list[int]]:
+def samples(controller: Controller, described: Descriptors, seed: int) -> np.ndarray:
     """Draw architectures widely around what a controller proposes."""
     shape = replace(controller.policy.config, temperature=HOT)
     warm = Policy(controller.space, shape, len(controller.scaler.names))
     warm.load_state_dict(controller.policy.state_dict())
     vector = torch.from_numpy(controller.scaler.transform(described))
     drawn, _ = warm.sample(vector.expand(SAMPLES, -1), torch.Generator().manual_seed(seed))
-    return drawn.tolist()
+    return drawn.numpy()
 
 
 def as_text(rows: pd.DataFrame) -> str:

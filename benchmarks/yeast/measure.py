@@ -16,9 +16,10 @@ from ambient.controller.proposal import Expected
 from ambient.data.corpus import Corpus
 from ambient.data.task import TaskData
 from ambient.evaluate import Evaluation, Store
-from ambient.report.summary import mean_interval
+from ambient.files import read_json
 from ambient.space import Architecture, SearchSpace
 from ambient.zero_shot import draw_random
+from descriptors import Descriptors
 
 RANDOM = {"ambient-plus": 40, "ambient-10": 20}  # architectures of the table that all tasks have
 LEAST_RANDOM = 10
@@ -30,9 +31,11 @@ WAYS = (
     *("nearest task's best", "predictor's best recorded", "shuffled descriptors"),
     *("most probable", "no descriptors"),
 )
+LATER = ("most probable", "no descriptors")  # after the second seeds of the others
 
 SEARCHES = HERE / "searches" / "rows.tsv.gz"  # searches.py
 SEARCHED_SPACE = "ambient-plus"
+PLAYED = HERE / "searches" / "played.json"  # searches_played.py
 BUDGETS = (10, 30, 100, 300)
 
 Proposals = dict[str, dict[str, list[dict[str, Any]]]]  # way -> held-out task -> repeats
@@ -126,7 +129,10 @@ def measure(
         "child_seeds": sorted({row.seed for row in trainings(proposals["controller"], known)}),
         "coverage": coverage(proposals["controller"], known),
     }
-    result["searches"] = searched(random["test_auroc"]) if space.name == SEARCHED_SPACE else {}
+    if space.name == SEARCHED_SPACE:
+        result["searches"] = searched(random["test_auroc"])
+        if PLAYED.exists():
+            result["played"] = read_json(PLAYED, "file of played searches")["tasks"]
     result["kmer"] = {name: fit_kmer_baseline(tasks[name])["test_auroc"] for name in held_out}
     first = {name: tuple(proposals["controller"][name][0]["tokens"]) for name in held_out}
     if all((name, first[name]) in thorough for name in held_out):
@@ -230,96 +236,33 @@ def left_out(controller: Controller) -> dict[str, float]:
     return {"all": float(inside.mean()), "proven": float(inside[is_proven].mean())}
 
 
-def as_text(result: Mapping[str, Any]) -> str:
-    """Write what came out as Markdown: means, then each task."""
-    ways = result["ways"]
-    tasks = list(ways["controller"])
-    lines = [
-        f"**{result['space']}**: 12 held-out tasks, {result['random_architectures']} random architectures; "
-        f"{SEEDS} trainings of each controller, children from the seeds {', '.join(map(str, result['child_seeds']))}.",
-        "",
-        "| choice | test AUROC | the controller is better by (95% interval over tasks) | on tasks | percentile "
-        "| regret |",
-        "|---|---|---|---|---|---|",
+def never_seen(
+    controller: Controller, described: Mapping[str, Descriptors], store: Store
+) -> dict[str, float]:
+    """Give the coverage of 80% intervals on all recorded trainings of the held-out tasks, which it never saw."""
+    predictor = controller.predictor
+    assert predictor is not None
+    rows = [
+        row
+        for row in store.rows(list(described), controller.space.name, SEARCH.hash, "done")
+        if row.seed == 0
     ]
-
-    def values(way: str, key: str) -> np.ndarray:
-        return np.array([ways[way][name].get(key, np.nan) for name in tasks])
-
-    own = values("controller", "test_auroc")
-    for way in ways:
-        reached = values(way, "test_auroc")
-        gain = own - reached
-        percentile = values(way, "percentile").mean()
-        told = "" if np.isnan(percentile) else f"{percentile:.0f}"
-        better = " | " if way == "controller" else f"{as_gain(gain)} | {(gain > 0).sum()}"
-        lines.append(
-            f"| {way} | {reached.mean():.4f} | {better} | {told} | {values(way, 'regret').mean():.4f} |"
-        )
-    kmer = np.array([result["kmer"][name] for name in tasks])
-    lines.append(
-        f"| 5-mer logistic regression | {kmer.mean():.4f} | {as_gain(own - kmer)} | {(own > kmer).sum()} | | |"
+    vectors = {name: controller.scaler.transform(of) for name, of in described.items()}
+    found = predictor.predict(
+        np.stack([vectors[row.task] for row in rows]),
+        np.array([row.architecture.tokens for row in rows]),
     )
-    added = {"5-mers": result["kmer"]}
-    if "full" in result:
-        added["at `full`"] = result["full"]
-        thorough = np.array([result["full"][name] for name in tasks])
-        gains = {"5-mer logistic regression": thorough - kmer, "itself at `search`": thorough - own}
-        told = [f"{of} {as_gain(gain)}, on {(gain > 0).sum()} tasks" for of, gain in gains.items()]
-        lines += [
-            "",
-            f"At `full` the first controller's proposals reach {thorough.mean():.4f}; over {'; over '.join(told)}.",
+    expected = [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
+    inside = np.array(
+        [
+            one.low <= row.metrics["validation_auroc"] <= one.high
+            for one, row in zip(expected, rows, strict=True)
         ]
-    lines += searches_as_text(result["searches"], ways["controller"])
-    training = ""
-    if "left_out" in result:
-        training = (
-            f" On the training tasks, each predicted from the records of the others, they hold "
-            f"{result['left_out']['all']:.0%} of all trainings and {result['left_out']['proven']:.0%} of those of the "
-            "proven architecture."
-        )
-    lines += [
-        "",
-        f"The 80% intervals of the proposals hold {result['coverage']:.0%} of their trainings.{training}",
-        "",
-        "| task | " + " | ".join([*ways, *added]) + " |",
-        "|---|" + "---|" * (len(ways) + len(added)),
-    ]
-    for name in tasks:
-        cells = [f"{ways[way][name]['test_auroc']:.3f}" for way in ways]
-        cells += [f"{of[name]:.3f}" for of in added.values()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def searches_as_text(
-    searches: Mapping[str, Mapping[str, Mapping[str, Any]]], controller: Mapping[str, Any]
-) -> list[str]:
-    """Write a table of searches, each beside the controller on the same tasks."""
-    if not searches:
-        return []
-    lines = [
-        "",
-        "| search of each task by itself | real evaluations | tasks | test AUROC | the controller there | it is better "
-        "by (95% interval over tasks) | on tasks | percentile |",
-        f"{'|---' * 8}|",
-    ]
-    for method, by_budget in searches.items():
-        for budget, by_task in by_budget.items():
-            reached = np.array([one["test_auroc"] for one in by_task.values()])
-            own = np.array([controller[task]["test_auroc"] for task in by_task])
-            better = (
-                as_gain(own - reached) if len(by_task) > 1 else f"{(own - reached).mean():+.4f}"
-            )
-            percentile = np.mean([one["percentile"] for one in by_task.values()])
-            lines.append(
-                f"| {method} | {budget} | {', '.join(by_task)} | {reached.mean():.4f} | {own.mean():.4f} | {better} | "
-                f"{(own > reached).sum()} | {percentile:.0f} |"
-            )
-    return lines
-
-
-def as_gain(gain: np.ndarray) -> str:
-    """Give the mean of differences, (tasks,), with its 95% interval."""
-    found = mean_interval(gain.tolist())
-    return f"{found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+    )
+    random = {one.key for one in random_architectures(controller.space)}
+    is_random = np.array([row.architecture.key in random for row in rows])
+    return {
+        "trainings": len(rows),
+        "all": float(inside.mean()),
+        "random": float(inside[is_random].mean()),
+    }

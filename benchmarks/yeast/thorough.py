@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from measure import as_gain, good_architectures, random_architectures, scores
+from measure import good_architectures, random_architectures, scores
+from measured_text import as_gain
 from scipy.stats import spearmanr
 from table import CACHE, CURVES, HERE, TABLE
 

@@ -6,8 +6,8 @@ learns controllers from the evaluations of the 36 training tasks in table.tsv.gz
 propose one architecture for each held-out task from its descriptors, trains what was proposed (`--full`: the first
 controller's proposals at `full` once more, beside 5-mer regression), and measures. Before that, one controller asks:
 what it proposes for each training task is trained and joins the table (two rounds of `ambient train --real-every`), so
-that the predictor knows what it is like where a policy goes. Controllers and proposals are kept in zero-shot/SPACE,
-evaluations in table.tsv.gz: what is there is not made again. `--recorded` trains nothing, neither controllers nor
+that the predictor knows what it is like where a policy goes. Proposals are kept in zero-shot/SPACE with the first
+controller, evaluations in table.tsv.gz: what is there is not made again. `--recorded` trains neither controllers nor
 children, and writes results.json and results.md in zero-shot/SPACE anew; with `--first` those of the first
 measurement, in zero-shot/SPACE-first. Its controllers learned from the table as it was at commit 22f0baa, before
 good.json and with each task's own records, and proposed what was most probable; folds.py then said what to change.
@@ -43,17 +43,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from measure import (
+    LATER,
     RANDOM,
     SEEDS,
     WAYS,
     Proposals,
-    as_text,
     good_architectures,
     left_out,
     measure,
+    never_seen,
     random_architectures,
     scores,
 )
+from measured_text import as_text
 from table import CACHE, HERE, TABLE
 
 from ambient.child.fidelity import FULL, SEARCH
@@ -74,6 +76,7 @@ from ambient.search.rounds import read_rounds
 from ambient.space import Architecture, SearchSpace, named_space
 from descriptors import Descriptors
 
+DESCRIBED = "descriptors.json"  # of the held-out tasks, beside their proposals
 STEPS = 200
 ASKING_STEPS, REAL_EVERY = 201, 100  # of the controller that asks: rounds after 100 and 200
 CONFIG = AmbientConfig(
@@ -106,18 +109,30 @@ def main() -> None:
     with Store(CACHE / "table.sqlite") as store:
         if TABLE.exists():
             import_tsv(store, TABLE)
+        path = folder / "proposals.json"
         if not arguments.recorded:
             described = describe_corpus(corpus, cache=CACHE / "descriptors")
-            proposals = propose(corpus, space, tasks, described, store, folder)
-            evaluate(proposals, space, tasks, store, arguments.full)
-        proposals = read_json(folder / "proposals.json", "file of proposals")
-        result = measure(proposals, corpus, space, tasks, store)
-    if (folder / "controller").exists():
-        result["left_out"] = left_out(Controller.load(folder / "controller"))
+            if not path.exists():
+                propose(corpus, space, tasks, described, store, folder)
+            held_out = [described[spec.name] for spec in corpus.held_out_tasks]
+            write_json_atomic(folder / DESCRIBED, [json.loads(one.to_json()) for one in held_out])
+            evaluate(read_json(path, "file of proposals"), space, tasks, store, arguments.full)
+        result = measure(read_json(path, "file of proposals"), corpus, space, tasks, store)
+        if (folder / DESCRIBED).exists():
+            controller = Controller.load(folder / "controller")
+            described = {one.task: one for one in descriptors_in(folder / DESCRIBED)}
+            result["left_out"] = left_out(controller)
+            result["never_seen"] = never_seen(controller, described, store)
     write_json_atomic(folder / "results.json", result)
     text = as_text(result)
     write_atomic(folder / "results.md", text)
     print(text)
+
+
+def descriptors_in(path: Path) -> list[Descriptors]:
+    """Read what the controllers were told of the held-out tasks."""
+    entries = read_json(path, "file of descriptors")
+    return [Descriptors.from_json(json.dumps(entry)) for entry in entries]
 
 
 def propose(
@@ -127,7 +142,7 @@ def propose(
     described: Mapping[str, Descriptors],
     store: Store,
     folder: Path,
-) -> Proposals:
+) -> None:
     """Learn the controllers that are not there; write what each proposes, before anything is trained on it."""
     held_out = [spec.name for spec in corpus.held_out_tasks]
     recorded = scores(store, space, [spec.name for spec in corpus.training_tasks])
@@ -165,7 +180,6 @@ def propose(
     }
     found |= best_proposed(corpus, space, store)
     write_atomic(folder / "proposals.json", json.dumps(found) + "\n")
-    return found
 
 
 def most_probable(controller: Controller, of: Descriptors | None) -> Proposal:
@@ -306,15 +320,18 @@ def evaluate(
     full: bool,
 ) -> None:
     """Train what was proposed; write all that is known."""
+    there = [way for way in WAYS if way in proposals]
+    in_order = [
+        *((way, seed) for seed in CHILD_SEEDS for way in there if way not in LATER),
+        *((way, seed) for seed in CHILD_SEEDS for way in there if way in LATER),
+    ]
     stages = [
         [
             Request(name, space.architecture(entry["tokens"]), seed, SEARCH)
             for name, entries in proposals[way].items()
             for entry in entries
         ]
-        for seed in CHILD_SEEDS
-        for way in WAYS
-        if way in proposals
+        for way, seed in in_order
     ]
     if full:
         stages.insert(

@@ -185,6 +185,22 @@ def test_a_tasks_own_records_can_be_left_out(small: Predictor) -> None:
         assert np.abs(found - whole).max() > 1e-3
 
 
+def test_a_recorded_task_is_played_with_what_is_its_own(small: Predictor) -> None:
+    records = small.records
+    new = 1 - records.tokens[:9]
+    plain = Plain(small)
+    for task in (1, 4):
+        vector = records.vectors[task]
+        expected, _ = plain.posterior([(vector, one, task) for one in new])
+        found = small.recorded_function(records.tasks[task])(new)
+        np.testing.assert_allclose(found, expected * plain.scale + plain.shift, atol=1e-8)
+        alike = small.mean_function(records.vectors)(np.full(9, task), new)
+        assert np.abs(found - alike).max() > 1e-4
+    assert small.noise_deviation == pytest.approx(
+        plain.noise(np.zeros(COLUMNS)) ** 0.5 * plain.scale
+    )
+
+
 def test_it_comes_back_from_its_tensors_and_predicts_the_same(predictor: Predictor) -> None:
     again = Predictor.from_tensors(predictor.to_tensors(), predictor.records.tasks)
     new, tokens, _ = unseen(20)
