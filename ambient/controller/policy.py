@@ -296,7 +296,7 @@ class Policy(nn.Module):
 
     def _inputs(self, tokens: Tensor) -> Tensor:
         """Give what the LSTM reads on the way to architectures: (batch, decisions) -> (batch, decisions, embedding)."""
-        table = torch.cat([table.weight for table in self.embeddings.values()])
+        table = torch.cat([one.get_parameter("weight") for one in self.embeddings.values()])
         read = tokens[:, :-1]
         embedded = nn.functional.embedding(read.clamp(min=0) + self._first_rows[:-1], table)
         embedded = torch.where(read[:, :, None] >= 0, embedded, self.inactive)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from made_up_searches import COST, TASKS, make_search, write_run
+from made_up_searches import COST, TASKS, make_search, propose, remember, write_run
 from tiny_children import SPACE, TINY, architectures, tiny_task
 
 from ambient.errors import RunError
-from ambient.evaluate import Evaluation, Request, Store
+from ambient.evaluate import Store
 from ambient.report.comparison import Comparison, compare_runs
-from ambient.report.comparison_figures import comparison_figures, styles_of
 from ambient.report.comparison_notes import notes_on
-from ambient.report.comparison_page import write_comparison
 from ambient.report.comparison_tables import (
     as_json,
     break_even_matrix,
@@ -46,32 +43,6 @@ def search(folder: Path, store: Path | None = None, **changes: Any) -> Path:
     with hold_run(folder, resume=False):
         search_task(folder, tiny_task("one"), SPACE, config, "corpus.yaml")
     return folder
-
-
-def propose(path: Path, index: int, *tasks: str) -> Path:
-    """Write one of the tiny architectures as the proposal for some tasks."""
-    proposal = {"architecture": architectures()[index].to_dict()}
-    path.write_text(json.dumps([{"task": task, "proposals": [proposal]} for task in tasks]))
-    return path
-
-
-def remember(
-    path: Path,
-    index: int,
-    scores: dict[int, tuple[float, float | None]],
-    task: str = "one",
-    **more: Any,
-) -> Path:
-    """Store trainings of one of the tiny architectures: seed to validation and test AUROC."""
-    rows = []
-    for seed, (validation, test) in scores.items():
-        asked = Request(task, architectures()[index], seed, more.get("fidelity", TINY))
-        found = {"validation_auroc": validation, "test_auroc": test}
-        cost = {name: value / 2 for name, value in COST.items()}
-        rows.append(Evaluation.of(asked, TASKS[task], metrics=found, **cost))
-    with Store(path) as store:
-        store.put(*rows)
-    return path
 
 
 def notes(comparison: Comparison) -> str:
@@ -348,62 +319,3 @@ def test_what_cannot_be_compared_is_refused_by_both_names(
     (other / "config.yaml").write_text(yaml.safe_dump({**config, **changes}))
     with pytest.raises(RunError, match=f"^{other}: .*{said}"):
         compare_runs([one, other])
-
-
-def test_other_spaces_are_compared_and_said(tmp_path: Path) -> None:
-    one = make_search(tmp_path / "one", [0.5, 0.6])
-    space = {**SPACE.to_dict(), "name": "other"}
-    other = make_search(tmp_path / "other", [0.5, 0.6], space=space, version="0.0.9")
-    compared = compare_runs([one, other])
-    assert [contender.label for contender in compared.tasks[0].contenders] == [
-        "random, tiny",
-        "random, other",
-    ]
-    assert "different spaces, tiny (version 1), other (version 1)" in notes(compared)
-    assert "different versions of ambient (0.1.0, 0.0.9)" in notes(compared)
-
-
-def test_what_is_missing_or_cut_short_is_said(tmp_path: Path) -> None:
-    some = make_search(tmp_path / "some", [0.5, None], seed=0, evaluations=8)
-    costs = {"energy_kwh": None}
-    make_search(tmp_path / "none", [0.5, 0.6], seed=1, costs=costs)
-    said = notes(compare_runs([some, tmp_path / "none"]))
-    assert f"{some} holds 2 of the 8 evaluations" in said
-    assert f"failed or were stopped early ({some})" in said
-    assert f"kWh are not known for every evaluation of {tmp_path / 'none'}: codecarbon" in said
-    assert "zero-shot" not in said
-    assert "over the repeats" in said
-    alone = compare_runs([tmp_path / "none"])
-    assert "energy_kwh" not in alone.tasks[0].axes()
-    assert "no interval" in notes(alone)
-
-
-def test_figures_hold_every_axis_and_show_one(tmp_path: Path) -> None:
-    for seed in range(3):
-        make_search(tmp_path / f"random-{seed}", [0.5, 0.6 + seed / 100], seed=seed)
-    for seed in range(2):
-        make_search(tmp_path / f"evolution-{seed}", [0.5, 0.9], "evolution", seed=seed)
-    runs = sorted(tmp_path.iterdir())
-    store = remember(tmp_path / "store.sqlite", 11, {0: (0.7, 0.7)})
-    compared = compare_runs(runs, propose(tmp_path / "p.json", 11, "one"), [store])
-    figures = comparison_figures(compared.tasks[0], styles_of(compared))
-    assert list(figures) == ["validation", "test", "mean_reward"]
-    traces = figures["validation"].data
-    axes = {"evaluations", "wall_hours", "cpu_hours", "energy_kwh"}
-    assert {trace.meta[0] for trace in traces} == axes
-    assert all(trace.visible == (trace.meta[0] == "evaluations") for trace in traces)
-    shown = [trace for trace in traces if trace.visible]
-    # Random: two edges and a mean; evolution: two repeats, a mean, and where it breaks even.
-    assert [trace.meta[1] for trace in shown] == ["evolution"] * 4 + ["random"] * 3
-    diamond = shown[3]
-    assert (diamond.marker.symbol, diamond.x, diamond.y) == ("diamond", (2.0,), (0.7,))
-    (line,) = figures["validation"].layout.shapes
-    assert line.y0 == 0.7
-
-
-def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
-    name = "</script><b>x"
-    run = make_search(tmp_path / "run", [0.5, 0.6], method=name)
-    page = write_comparison(compare_runs([run]), tmp_path / "page.html").read_text()
-    assert name not in page
-    assert "&lt;/script&gt;&lt;b&gt;x" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 from tiny_children import SPACE, TINY, architectures
 
+from ambient.evaluate import Evaluation, Request, Store
 from ambient.search.journal import Journal
 
 COST = {"wall_seconds": 3600.0, "cpu_seconds": 1800.0, "gpu_seconds": 0.0, "energy_kwh": 0.25}
@@ -102,3 +104,29 @@ def write_run(
                 line["costs"] = {name: [value] * len(those) for name, value in each.items()}
             journal.append(line)
     return folder
+
+
+def propose(path: Path, index: int, *tasks: str) -> Path:
+    """Write one of the tiny architectures as the proposal for some tasks."""
+    proposal = {"architecture": architectures()[index].to_dict()}
+    path.write_text(json.dumps([{"task": task, "proposals": [proposal]} for task in tasks]))
+    return path
+
+
+def remember(
+    path: Path,
+    index: int,
+    scores: dict[int, tuple[float, float | None]],
+    task: str = "one",
+    **more: Any,
+) -> Path:
+    """Store trainings of one of the tiny architectures: seed to validation and test AUROC."""
+    rows = []
+    for seed, (validation, test) in scores.items():
+        asked = Request(task, architectures()[index], seed, more.get("fidelity", TINY))
+        found = {"validation_auroc": validation, "test_auroc": test}
+        cost = {name: value / 2 for name, value in COST.items()}
+        rows.append(Evaluation.of(asked, TASKS[task], metrics=found, **cost))
+    with Store(path) as store:
+        store.put(*rows)
+    return path
