@@ -31,7 +31,7 @@ WAYS = (
     *("nearest task's best", "predictor's best recorded", "shuffled descriptors"),
     *("most probable", "no descriptors"),
 )
-LATER = ("most probable", "no descriptors")  # after the second seeds of the others
+LATER = WAYS[-2:]  # say what is wrong where something is; trained where that is asked for
 
 SEARCHES = HERE / "searches" / "rows.tsv.gz"  # searches.py
 SEARCHED_SPACE = "ambient-plus"

@@ -1,10 +1,12 @@
 """Zero-shot proposals for 12 yeast data sets that no controller ever saw, beside every control.
 
-    python benchmarks/yeast/zero_shot.py [--space ambient-plus] [--full | --recorded [--first]]
+    python benchmarks/yeast/zero_shot.py [--space ambient-plus] [--full] [--untried]
+    python benchmarks/yeast/zero_shot.py [--space ambient-plus] --recorded [--first]
 
 learns controllers from the evaluations of the 36 training tasks in table.tsv.gz alone (`table.py` makes it), lets each
 propose one architecture for each held-out task from its descriptors, trains what was proposed (`--full`: the first
-controller's proposals at `full` once more, beside 5-mer regression), and measures. Before that, one controller asks:
+controller's proposals at `full` once more, beside 5-mer regression; `--untried`: also what is most probable and what is
+proposed without descriptors), and measures. Before that, one controller asks:
 what it proposes for each training task is trained and joins the table (two rounds of `ambient train --real-every`), so
 that the predictor knows what it is like where a policy goes. Proposals are kept in zero-shot/SPACE with the first
 controller, evaluations in table.tsv.gz: what is there is not made again. `--recorded` trains neither controllers nor
@@ -33,6 +35,8 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import signal
+import sys
 import time
 from collections.abc import Container, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -89,11 +93,15 @@ CHILD_SEEDS = (0, 1)  # the scores of a proposal are means over these
 
 def main() -> None:
     """Learn, propose, train, measure."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, table written
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--space", choices=list(RANDOM), default="ambient-plus")
     parser.add_argument("--full", action="store_true", help="also train at full")
+    parser.add_argument(
+        "--untried", action="store_true", help="also train the ways of measure.LATER"
+    )
     parser.add_argument("--recorded", action="store_true", help="train nothing")
     parser.add_argument(
         "--first", action="store_true", help="with --recorded: the first measurement"
@@ -116,7 +124,8 @@ def main() -> None:
                 propose(corpus, space, tasks, described, store, folder)
             held_out = [described[spec.name] for spec in corpus.held_out_tasks]
             write_json_atomic(folder / DESCRIBED, [json.loads(one.to_json()) for one in held_out])
-            evaluate(read_json(path, "file of proposals"), space, tasks, store, arguments.full)
+            proposals = read_json(path, "file of proposals")
+            evaluate(proposals, space, tasks, store, arguments.full, arguments.untried)
         result = measure(read_json(path, "file of proposals"), corpus, space, tasks, store)
         if (folder / DESCRIBED).exists():
             controller = Controller.load(folder / "controller")
@@ -318,12 +327,15 @@ def evaluate(
     tasks: Mapping[str, TaskData],
     store: Store,
     full: bool,
+    untried: bool,
 ) -> None:
     """Train what was proposed; write all that is known."""
-    there = [way for way in WAYS if way in proposals]
     in_order = [
-        *((way, seed) for seed in CHILD_SEEDS for way in there if way not in LATER),
-        *((way, seed) for seed in CHILD_SEEDS for way in there if way in LATER),
+        (way, seed)
+        for later in (False, True)[: 2 if untried else 1]
+        for seed in CHILD_SEEDS
+        for way in WAYS
+        if way in proposals and (way in LATER) == later
     ]
     stages = [
         [
