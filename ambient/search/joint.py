@@ -26,7 +26,7 @@ from ambient.search.from_records import learn_predictor, predictor_of
 from ambient.search.honest import HonestPredictor
 from ambient.search.journal import Journal, read_journal
 from ambient.search.loop import Step, run_search
-from ambient.search.run_folder import JOURNAL, open_run
+from ambient.search.run_folder import CHECKPOINTS, JOURNAL, open_run
 from ambient.search.tracked import add_costs, evaluation_table, step_values
 from ambient.track import Tracker, open_tracker
 from ambient.version import __version__
@@ -180,33 +180,12 @@ def train_jointly(
         config.controller,
         config.seed,
     )
-    checkpoints = folder / "checkpoints"
-    if resume and any(checkpoints.glob("step-*.json")):
-        notice = searcher.load_checkpoint(checkpoints)
+    if resume and any((folder / CHECKPOINTS).glob("step-*.json")):
+        notice = searcher.load_checkpoint(folder / CHECKPOINTS)
         if notice and say:
             say(notice)
     training = {name: tasks[name] for name in names}
-    batch = config.controller.tasks_per_step * config.controller.architectures_per_task
     metric = config.controller.metric
-    spent: dict[str, float] = {}  # in the steps so far
-
-    class OutOfTimeError(Exception):
-        """The wall time that the user allowed is used up."""
-
-    def after(step: Step) -> None:
-        if step.failed == len(step.evaluations):
-            raise RunError(
-                f"{folder}: all {step.failed} children of step {step.number} failed, the first with "
-                f"{step.evaluations[0].reason!r}; correct what is wrong, then go on with --resume --retry-failed"
-            )
-        searcher.save_checkpoint(checkpoints)
-        line = step.to_dict()
-        add_costs(spent, line)
-        tracker.log(step.number, step_values(line, metric, spent))
-        if on_step:
-            on_step(step)
-        if config.hours is not None and time.monotonic() - started > 3600 * config.hours:
-            raise OutOfTimeError
 
     with ExitStack() as stack:
         tracker = open_tracker(config.track, folder, {"version": __version__, **configuration})
@@ -227,8 +206,8 @@ def train_jointly(
                 _open_engine(stack, choice, searcher, training, store, config.retry_failed)
             )
         journal = stack.enter_context(Journal(folder / JOURNAL, keep_steps=searcher.steps))
-        for line in read_journal(folder / JOURNAL):
-            add_costs(spent, line)
+        ends = None if config.hours is None else started + 3600 * config.hours
+        after = _AfterStep(folder, searcher, tracker, metric, ends, on_step)
         try:
             for until in _stretches(searcher.steps, config.steps, config.real_every):
                 if honest and _is_round(searcher.steps, until, config.real_every):
@@ -240,14 +219,14 @@ def train_jointly(
                 run_search(
                     searcher,
                     engine,
-                    batch,
+                    config.controller.tasks_per_step * config.controller.architectures_per_task,
                     steps=until,
                     journal=journal,
                     on_step=after,
                     first_step=searcher.steps,
                     ahead=config.ahead,
                 )
-        except OutOfTimeError:
+        except _OutOfTimeError:
             if say:
                 say(f"stopped after {searcher.steps} steps: the {config.hours} hours are used up")
         predictor = (
@@ -260,6 +239,44 @@ def train_jointly(
         if config.track != "none":
             _track_outcome(tracker, folder, corpus, controller, draw)
     return controller
+
+
+class _OutOfTimeError(Exception):
+    """The wall time that the user allowed is used up."""
+
+
+class _AfterStep:
+    """What happens once a step is in the journal: it is checked, kept and told."""
+
+    def __init__(
+        self,
+        folder: Path,
+        searcher: AmbientSearcher,
+        tracker: Tracker,
+        metric: str,
+        ends: float | None,
+        on_step: Callable[[Step], None] | None,
+    ) -> None:
+        self._folder, self._searcher, self._tracker = folder, searcher, tracker
+        self._metric, self._ends, self._on_step = metric, ends, on_step
+        self._spent: dict[str, float] = {}  # in the steps so far
+        for line in read_journal(folder / JOURNAL):
+            add_costs(self._spent, line)
+
+    def __call__(self, step: Step) -> None:
+        if step.failed == len(step.evaluations):
+            raise RunError(
+                f"{self._folder}: all {step.failed} children of step {step.number} failed, the first with "
+                f"{step.evaluations[0].reason!r}; correct what is wrong, then go on with --resume --retry-failed"
+            )
+        self._searcher.save_checkpoint(self._folder / CHECKPOINTS)
+        line = step.to_dict()
+        add_costs(self._spent, line)
+        self._tracker.log(step.number, step_values(line, self._metric, self._spent))
+        if self._on_step:
+            self._on_step(step)
+        if self._ends is not None and time.monotonic() > self._ends:
+            raise _OutOfTimeError
 
 
 def _track_outcome(
