@@ -4,10 +4,10 @@
 
 works through `PLAN`, from where it stopped before: AMBER (PPO), regularised evolution, TPE and random search of
 `ambient-plus`, each one task at a time, from nothing, at the `search` fidelity; and AMBER from the controller that
-zero_shot.py has left (few-shot). Runs lie in cache/searches; searches of one task share a store, but each is charged
-what its children cost. Every evaluation goes, in the order in which it was asked for, into searches/rows.tsv.gz.
-`ambient compare` sets the runs beside the controller's proposal: searches/comparison.txt and comparison.json.
-`--hours 0` only writes these.
+zero_shot.py has left (few-shot). Runs lie in cache/searches; they share a store, but each is charged what its children
+cost. Every training goes into searches/evaluations.tsv.gz; on another machine the same searches ask the same again and
+find it there, so that nothing is trained twice. What each asked for, in its order, goes into searches/rows.tsv.gz. `ambient compare` sets the runs beside the controller's proposal: searches/comparison.txt and
+comparison.json. `--hours 0` only writes these.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from table import CACHE, HERE
+from table import CACHE, HERE, TABLE
 
 from ambient.child.fidelity import SEARCH
 from ambient.controller.card import Controller
@@ -35,6 +35,7 @@ from ambient.data.corpus import read_corpus
 from ambient.data.describe import describe_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
+from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import write_atomic, write_json_atomic
 from ambient.propose import propose_for_tasks
 from ambient.report.comparison import compare_runs
@@ -49,13 +50,19 @@ from ambient.space import named_space
 
 SPACE = named_space("ambient-plus")
 TASKS = {"Tbf1": "tf", "Rpo21": "polymerase", "H4": "histone", "Hst1": "other"}
-LONG = ("Tbf1", "Rpo21", "Hst1")
+LONG = (
+    "Tbf1",
+    "H4",
+    "Hst1",
+)  # searched up to 300; of the four those whose trainings are the shortest
 METHODS = ("amber", "random", "evolution", "tpe")
 FEW_SHOT = "few-shot"  # AMBER from the controller
 CONTROLLER = HERE / "zero-shot" / SPACE.name / "controller"
 CHILD_SEEDS = (0, 1)  # of the proposals' trainings
 RECORDS = HERE / "searches"
+EVALUATIONS = RECORDS / "evaluations.tsv.gz"
 RUNS = CACHE / "searches"
+STORE = RUNS / "store.sqlite"
 COLUMNS = ("method", "task", "seed", "number", "architecture", "state")
 MEASURED = ("validation_auroc", "test_auroc")
 COSTS = ("wall_seconds", "cpu_seconds", "energy_kwh")
@@ -78,9 +85,9 @@ class Search:
 
 PLAN = (
     *(Search("amber", task, 100) for task in TASKS),
+    *(Search("amber", task, 300) for task in LONG),
     *(Search(method, task, 100) for method in METHODS if method != "amber" for task in TASKS),
     *(Search(FEW_SHOT, task, 30) for task in TASKS),
-    *(Search("amber", task, 300) for task in LONG),
     *(Search(method, task, 100, seed) for seed in (1, 2) for method in METHODS for task in TASKS),
 )
 
@@ -97,17 +104,22 @@ def main() -> None:
     prepare_corpus(corpus, CACHE / "tasks", list(TASKS))
     RUNS.mkdir(exist_ok=True)
     RECORDS.mkdir(exist_ok=True)
-    if arguments.hours > 0:
-        search_all(arguments.workers, time.time() + 3600 * arguments.hours)
-    write_rows()
-    if CONTROLLER.exists():
-        compare()
+    with Store(STORE) as store:
+        for path in (EVALUATIONS, TABLE):
+            if path.exists():
+                import_tsv(store, path)
+    signal.signal(signal.SIGTERM, end_searches)
+    try:
+        if arguments.hours > 0:
+            search_all(arguments.workers, time.time() + 3600 * arguments.hours)
+    finally:
+        write_rows()
+    compare()
 
 
 def search_all(workers: int, until: float) -> None:
     """Run the plan, each search in a process of its own; lengthen no search that another call lengthens now."""
     open_ones = [one for one in PLAN if evaluations_of(one.folder) < one.evaluations]
-    signal.signal(signal.SIGTERM, end_searches)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         running: dict[Any, Search] = {}
         while (open_ones and time.time() < until) or running:
@@ -148,7 +160,7 @@ def search(one: Search, until: float) -> None:
         seed=one.seed,
         engine="pool",
         workers=1,
-        store=RUNS / f"{one.task}.sqlite",
+        store=STORE,
     )
     resume = (one.folder / CONFIGURATION).exists()
     where = "benchmarks/yeast/corpus.yaml"
@@ -181,13 +193,22 @@ def begun() -> list[Search]:
 
 
 def write_rows() -> None:
-    """Write all evaluations of all runs."""
+    """Write all evaluations of all runs, and the trainings that they are of."""
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t", lineterminator="\n")
     table.writerow([*COLUMNS, *MEASURED, *COSTS])
+    asked: set[tuple[str, str]] = set()
     for one in begun():
-        table.writerows(rows_of(one))
+        rows = list(rows_of(one))
+        table.writerows(rows)
+        asked |= {(one.task, row[COLUMNS.index("architecture")]) for row in rows}
     write_atomic(RECORDS / "rows.tsv.gz", gzip.compress(text.getvalue().encode(), mtime=0))
+    own = CACHE / "searches-only.sqlite"
+    own.unlink(missing_ok=True)
+    with Store(STORE) as store, Store(own) as only:
+        known = store.rows(list(TASKS), SPACE.name, SEARCH.hash)
+        only.put(*(row for row in known if (row.task, row.architecture.key) in asked))
+        export_tsv(only, EVALUATIONS)
 
 
 def compare() -> None:
@@ -199,17 +220,16 @@ def compare() -> None:
     specs = [spec for spec in corpus.held_out_tasks if spec.name in TASKS]
     path = RECORDS / "proposals.json"
     proposals = propose_for_tasks(controller, specs, described, path, top=1)
-    for name, architecture in proposals.items():
-        requests = [Request(name, architecture, seed, SEARCH) for seed in CHILD_SEEDS]
-        with (
-            Store(RUNS / f"{name}.sqlite") as store,
-            Remembering(PoolEngine({name: tasks[name]}), store) as engine,
-        ):
-            list(engine.run(requests))
+    requests = [
+        Request(name, architecture, seed, SEARCH)
+        for name, architecture in proposals.items()
+        for seed in CHILD_SEEDS
+    ]
+    with Store(STORE) as store, Remembering(PoolEngine(tasks), store) as engine:
+        list(engine.run(requests))
     os.chdir(HERE)  # so that no path of this machine is written
-    stores = [(RUNS / f"{name}.sqlite").relative_to(HERE) for name in TASKS]
     folders = [one.folder.relative_to(HERE) for one in begun()]
-    compared = compare_runs(folders, path.relative_to(HERE), stores)
+    compared = compare_runs(folders, path.relative_to(HERE), [STORE.relative_to(HERE)])
     text = comparison_text(compared)
     write_atomic(RECORDS / "comparison.txt", text)
     write_json_atomic(RECORDS / "comparison.json", as_json(compared, notes_on(compared)))

@@ -15,7 +15,7 @@ import itertools
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,7 @@ def main() -> None:
     )
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--workers", type=int, help="processes; one for each core if not given")
+    parser.add_argument("--parts", type=int, default=len(PLAN), help="of the plan, from its first")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, table written
     corpus = read_corpus(HERE / "corpus.yaml")
@@ -82,7 +83,8 @@ def main() -> None:
         try:
             if arguments.hours > 0:
                 with Remembering(PoolEngine(tasks, arguments.workers), store) as engine:
-                    work(engine, store, corpus, time.monotonic() + 3600 * arguments.hours)
+                    until = time.monotonic() + 3600 * arguments.hours
+                    work(engine, store, corpus, PLAN[: arguments.parts], until)
         except KeyboardInterrupt:
             print("interrupted")
         finally:
@@ -119,9 +121,11 @@ def architectures_of(part: Part) -> list[Architecture]:
     return found[part.first : part.last]
 
 
-def work(engine: Remembering, store: Store, corpus: Corpus, until: float) -> None:
-    """Keep the workers busy with the plan's requests, in their order, until the time is up."""
-    planned = (request for part in PLAN for request in requests_of(part, corpus))
+def work(
+    engine: Remembering, store: Store, corpus: Corpus, parts: Sequence[Part], until: float
+) -> None:
+    """Keep the workers busy with the requests of parts, in their order, until the time is up."""
+    planned = (request for part in parts for request in requests_of(part, corpus))
     unknown = (one for one in planned if not is_known(store, engine.task_hash(one.task), one))
     waiting = 2 * engine.capacity
     began, spent = time.monotonic(), 0.0
