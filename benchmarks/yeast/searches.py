@@ -6,8 +6,9 @@ works through `PLAN`, from where it stopped before: AMBER (PPO), regularised evo
 `ambient-plus`, each one task at a time, from nothing, at the `search` fidelity; and AMBER from the controller that
 zero_shot.py has left (few-shot). Runs lie in cache/searches; they share a store, but each is charged what its children
 cost. Every training goes into searches/evaluations.tsv.gz; on another machine the same searches ask the same again and
-find it there, so that nothing is trained twice. What each asked for, in its order, goes into searches/rows.tsv.gz. `ambient compare` sets the runs beside the controller's proposal: searches/comparison.txt and
-comparison.json. `--hours 0` only writes these.
+find it there, so that nothing is trained twice. What each asked for, in its order, goes into searches/rows.tsv.gz.
+`ambient compare` sets the runs beside the controller's proposal: searches/comparison.txt and comparison.json.
+`--hours 0` only writes these.
 """
 
 from __future__ import annotations
