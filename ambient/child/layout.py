@@ -138,10 +138,15 @@ class _HeldExponential(torch.autograd.Function):
         """Give the gradient of the input."""
         (y,) = ctx.saved_tensors
         found = gradients[0] * y
-        most = float(y.max())
+        most = float(_as_it_lies(y).max())
         if most >= math.exp(Exponential.held_at) * (1 - torch.finfo(y.dtype).eps):
             found.masked_fill_(y >= most, 0.0)
         return found
+
+
+def _as_it_lies(x: Tensor) -> Tensor:
+    """Give (n, channels, width) in the order of its memory, of which torch makes no copy before it reads all of it."""
+    return x.transpose(1, 2) if x.ndim == 3 else x
 
 
 def _attention(part: AttentionPooling, x: Tensor) -> Tensor:
@@ -173,7 +178,28 @@ def _max_pooling(part: nn.MaxPool1d, x: Tensor) -> Tensor:
 
 def _average_pooling(part: nn.AvgPool1d, x: Tensor) -> Tensor:
     (size,) = cast(tuple[int], part.kernel_size)
-    return functional.avg_pool2d(x.unsqueeze(2), (1, size)).squeeze(2)
+    return cast(Tensor, _Averages.apply(x, size))
+
+
+class _Averages(torch.autograd.Function):
+    """torch.avg_pool2d over (n, channels, width); its gradient is written once, in a fifth of torch's time."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: int) -> Tensor:
+        """Map (n, channels, width) to (n, channels, width // size)."""
+        ctx.width, ctx.size = x.shape[2], size
+        return functional.avg_pool2d(x.unsqueeze(2), (1, size)).squeeze(2)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """Give each position its share of the gradient of its average; what no average read has none."""
+        shares = gradients[0].transpose(1, 2) / ctx.size
+        count, places, channels = shares.shape
+        found = shares.new_empty(count, ctx.width, channels)
+        read = places * ctx.size
+        found[:, :read].view(count, places, ctx.size, channels).copy_(shares[:, :, None])
+        found[:, read:] = 0.0
+        return found.transpose(1, 2), None
 
 
 def _sliding_max(part: SlidingMax, x: Tensor) -> Tensor:
@@ -214,8 +240,14 @@ def _dropout(part: nn.Dropout, x: Tensor) -> Tensor:
     dropped = round(part.p * 65536)
     shape = x.transpose(1, 2).shape if x.ndim == 3 else x.shape
     words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    kept = words.view(torch.int16)[: x.numel()].view(shape) >= dropped - 32768
-    scaled = kept.to(x.dtype) * (65536 / (65536 - dropped))
+    drawn = words.view(torch.int16)[: x.numel()].view(shape)
+    factor, least = 65536 / (65536 - dropped), dropped - 32768  # of what is kept: drawn >= least
+    if x.dtype == torch.bfloat16 and dropped > 0:
+        # Where a number is kept the bits of the factor, else those of 0: whole numbers, written where they were drawn.
+        bits = int(torch.tensor(factor, dtype=x.dtype).view(torch.int16))
+        scaled = drawn.clamp_(least - 1, least).sub_(least - 1).mul_(bits).view(x.dtype)
+    else:
+        scaled = (drawn >= least).to(x.dtype) * factor
     return x * (scaled.transpose(1, 2) if x.ndim == 3 else scaled)
 
 

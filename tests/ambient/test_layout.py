@@ -80,6 +80,36 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
         assert torch.equal(forward(network.eval(), x), x)
 
 
+@pytest.mark.parametrize("rate", [1e-6, 0.1, 0.3, 0.5, 0.999])
+def test_numbers_of_16_bits_are_dropped_like_those_of_32(rate: float) -> None:
+    network, x = nn.Sequential(nn.Dropout(rate)).train(), torch.ones(4, 6, 1001)
+    outputs = []
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(5)
+        given = x.clone().to(dtype).requires_grad_()
+        outputs.append(forward(network, given))
+        outputs[-1].sum().backward()
+        assert torch.equal(given.grad, outputs[-1])
+    assert torch.equal(outputs[0].to(torch.bfloat16), outputs[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("size", "width"), [(4, 40), (4, 43), (3, 11), (8, 8)])
+def test_the_gradient_of_an_average_is_that_of_torch(
+    size: int, width: int, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(size)
+    module = nn.AvgPool1d(size)
+    one = torch.randn(3, 7, width).to(dtype).requires_grad_()
+    other = one.detach().clone().requires_grad_()
+    plain, found = module(one), forward(nn.Sequential(module), other)
+    assert torch.equal(plain, found)
+    weights = torch.randn(plain.shape).to(dtype)
+    for y in (plain, found):
+        (y * weights).sum().backward()
+    assert torch.equal(one.grad, other.grad)
+
+
 def test_a_dropout_mask_follows_from_torchs_seed_alone() -> None:
     network, x = nn.Sequential(nn.Dropout(0.3)).train(), torch.ones(7, 5, 3)
     torch.manual_seed(4)
