@@ -111,7 +111,8 @@ def search_task(fold: int, task: str, seeds: int) -> list[dict[str, Any]]:
         ways[NOTHING] = amber_searcher(*of_task, *settings)
         for way, searcher in ways.items():
             most = MANY if way == NOTHING else FEW
-            rows.append(row(way, seed, *search(searcher, world, seed, most, TOLD)))
+            found, asked = search(searcher, world, seed, most, TOLD)
+            rows.append(row(way, seed, [value for _, value in found], asked))
         rows.append(row(PROPOSAL, seed, [world.value(first[0].tokens)] * len(TOLD), 1))
         best = float(world.values(samples(controller, described[task], seed)).max())
         rows.append(row(BEST, seed, [best] * len(TOLD), SAMPLES))

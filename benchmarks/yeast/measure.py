@@ -122,6 +122,10 @@ def measure(
     ways["random"] = {
         name: measured(list(random["test_auroc"]), known[name], None) for name in held_out
     }
+    validation = pd.DataFrame(random["validation_auroc"])  # tasks x architectures
+    ways[f"random search of the task, {validation.shape[1]} trainings"] = {
+        name: measured([validation.loc[name].idxmax()], known[name], None) for name in held_out
+    }
     result: dict[str, Any] = {
         "space": space.name,
         "random_architectures": len(random["test_auroc"]),

@@ -42,14 +42,14 @@ class Played:
 
 def search(
     searcher: Searcher, world: Played, seed: int, most: int, told: Sequence[int]
-) -> tuple[list[float], int]:
+) -> tuple[list[tuple[float, float]], int]:
     """Let a searcher search in it, each training with its noise.
 
     Returns
     -------
-    (values, asked)
-        Without noise, the value of what was measured best after each number of evaluations that is `told`; and how
-        many evaluations were asked for.
+    (found, asked)
+        Of what was measured best after each number of evaluations that is `told`, what was measured and what it is
+        worth without noise; and how many evaluations were asked for.
     """
     once = Once(searcher)
     rng = np.random.default_rng(seed)
@@ -66,4 +66,4 @@ def search(
                 Evaluation.of(request, "", metrics={"validation_auroc": min(measured[-1][0], 1.0)})
             )
         once.tell(answers)
-    return [max(measured[:count])[1] for count in told], len(measured)
+    return [max(measured[:count]) for count in told], len(measured)

@@ -61,6 +61,7 @@ def main() -> None:
             "controller": [world.value(entry["tokens"]) for entry in proposed[name]],
             "random": world.values(random).tolist(),
             "amber": [],
+            "measured": [],
         }
         for name, world in worlds.items()
     }
@@ -73,7 +74,8 @@ def main() -> None:
         for (_, name, _), values in zip(
             jobs, pool.map(amber, *zip(*jobs, strict=True)), strict=True
         ):
-            found[name]["amber"].append(dict(zip(map(str, BUDGETS), values, strict=True)))
+            for key, column in zip(("measured", "amber"), zip(*values, strict=True), strict=True):
+                found[name][key].append(dict(zip(map(str, BUDGETS), column, strict=True)))
             advance(name)
     result = {
         "noise": predictor.noise_deviation,
@@ -97,8 +99,8 @@ def learn() -> Predictor:
     return Predictor.fit(records_of(rows, vectors, hashes, SPACE, SEARCH, TABLE))
 
 
-def amber(predictor: Predictor, task: str, seed: int) -> list[float]:
-    """Give the value of what AMBER measured best after each budget."""
+def amber(predictor: Predictor, task: str, seed: int) -> list[tuple[float, float]]:
+    """Give what AMBER measured best after each budget, and what that is worth."""
     torch.set_num_threads(1)
     searcher = amber_searcher(SPACE, task, SEARCH, seed=seed)
     return search(searcher, Played.of(predictor, task), seed, max(BUDGETS), BUDGETS)[0]
@@ -121,16 +123,17 @@ def real() -> dict[str, dict[str, float]]:
 def beside_real(result: dict[str, Any]) -> str:
     """Write what the play and the real searches gave on the same tasks."""
     lines = [
-        "| evaluations | tasks | real, best measured | played, best without noise |",
-        "|---|---|---|---|",
+        "| evaluations | tasks | real, best measured | played, best measured | the same without noise |",
+        "|---|---|---|---|---|",
     ]
     for budget, by_task in result["real"].items():
-        played = [
-            np.mean([run[budget] for run in result["tasks"][task]["amber"]]) for task in by_task
-        ]
-        lines.append(
-            f"| {budget} | {', '.join(by_task)} | {np.mean(list(by_task.values())):.4f} | {np.mean(played):.4f} |"
+        measured, worth = (
+            np.mean([run[budget] for task in by_task for run in result["tasks"][task][key]])
+            for key in ("measured", "amber")
         )
+        trained = np.mean(list(by_task.values()))
+        names = ", ".join(by_task)
+        lines.append(f"| {budget} | {names} | {trained:.4f} | {measured:.4f} | {worth:.4f} |")
     return "\n".join(lines)
 
 

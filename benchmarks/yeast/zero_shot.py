@@ -27,7 +27,9 @@ Ways to choose:
 - **predictor's best recorded**: of the same random architectures the one of which the predictor expects most;
 - **best proposed before**: of good.json (what controllers had proposed for training tasks or without descriptors,
   trained on all training tasks), by the mean validation AUROC on these;
-- **random**: the mean of the recorded random architectures.
+- **random**: the mean of the recorded random architectures;
+- **random search of the task**: of the same ones the one that validates best on the held-out task itself, which takes a
+  training of each.
 """
 
 from __future__ import annotations
