@@ -82,7 +82,9 @@ from ambient.search.rounds import read_rounds
 from ambient.space import Architecture, SearchSpace, named_space
 from descriptors import Descriptors
 
-DESCRIBED = "descriptors.json"  # of the held-out tasks, beside their proposals
+DESCRIBED = (
+    HERE / "zero-shot" / "descriptors.json"
+)  # what controllers were told of the held-out tasks
 STEPS = 200
 ASKING_STEPS, REAL_EVERY = 201, 100  # of the controller that asks: rounds after 100 and 200
 CONFIG = AmbientConfig(
@@ -124,14 +126,16 @@ def main() -> None:
             described = describe_corpus(corpus, cache=CACHE / "descriptors")
             if not path.exists():
                 propose(corpus, space, tasks, described, store, folder)
-            held_out = [described[spec.name] for spec in corpus.held_out_tasks]
-            write_json_atomic(folder / DESCRIBED, [json.loads(one.to_json()) for one in held_out])
+            held_out = [replace(described[spec.name], motifs=()) for spec in corpus.held_out_tasks]
+            write_json_atomic(DESCRIBED, [json.loads(one.to_json()) for one in held_out])
             proposals = read_json(path, "file of proposals")
             evaluate(proposals, space, tasks, store, arguments.full, arguments.untried)
         result = measure(read_json(path, "file of proposals"), corpus, space, tasks, store)
-        if (folder / DESCRIBED).exists():
+        if arguments.first:
+            result.pop("played")  # beside the proposals of the second measurement
+        if (folder / "controller").exists():
             controller = Controller.load(folder / "controller")
-            described = {one.task: one for one in descriptors_in(folder / DESCRIBED)}
+            described = {one.task: one for one in descriptors_in(DESCRIBED)}
             result["left_out"] = left_out(controller)
             result["never_seen"] = never_seen(controller, described, store)
     write_json_atomic(folder / "results.json", result)
