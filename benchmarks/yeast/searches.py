@@ -24,11 +24,12 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from table import CACHE, HERE, TABLE
+from table import CACHE, HERE
 
 from ambient.child.fidelity import SEARCH
 from ambient.controller.card import Controller
@@ -36,6 +37,7 @@ from ambient.data.corpus import read_corpus
 from ambient.data.describe import describe_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
+from ambient.evaluate.energy import EnergyMeter
 from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import write_atomic, write_json_atomic
 from ambient.propose import propose_for_tasks
@@ -105,17 +107,18 @@ def main() -> None:
     prepare_corpus(corpus, CACHE / "tasks", list(TASKS))
     RUNS.mkdir(exist_ok=True)
     RECORDS.mkdir(exist_ok=True)
-    with Store(STORE) as store:
-        for path in (EVALUATIONS, TABLE):
-            if path.exists():
-                import_tsv(store, path)
     signal.signal(signal.SIGTERM, end_searches)
-    try:
-        if arguments.hours > 0:
-            search_all(arguments.workers, time.time() + 3600 * arguments.hours)
-    finally:
-        write_rows()
-    compare()
+    with Store(STORE) as store:
+        if EVALUATIONS.exists():
+            import_tsv(store, EVALUATIONS)
+        try:
+            if arguments.hours > 0:
+                search_all(arguments.workers, time.time() + 3600 * arguments.hours)
+            proposals = propose(store)
+        finally:
+            write_rows()
+            export_tsv(store, EVALUATIONS)
+    compare(proposals)
 
 
 def search_all(workers: int, until: float) -> None:
@@ -194,43 +197,41 @@ def begun() -> list[Search]:
 
 
 def write_rows() -> None:
-    """Write all evaluations of all runs, and the trainings that they are of."""
+    """Write all evaluations of all runs."""
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t", lineterminator="\n")
     table.writerow([*COLUMNS, *MEASURED, *COSTS])
-    asked: set[tuple[str, str]] = set()
     for one in begun():
-        rows = list(rows_of(one))
-        table.writerows(rows)
-        asked |= {(one.task, row[COLUMNS.index("architecture")]) for row in rows}
+        table.writerows(rows_of(one))
     write_atomic(RECORDS / "rows.tsv.gz", gzip.compress(text.getvalue().encode(), mtime=0))
-    own = CACHE / "searches-only.sqlite"
-    own.unlink(missing_ok=True)
-    with Store(STORE) as store, Store(own) as only:
-        known = store.rows(list(TASKS), SPACE.name, SEARCH.hash)
-        only.put(*(row for row in known if (row.task, row.architecture.key) in asked))
-        export_tsv(only, EVALUATIONS)
 
 
-def compare() -> None:
-    """Set the runs beside the zero-shot proposal, which is trained here where it was not."""
+def propose(store: Store) -> Path:
+    """Write the zero-shot proposals, and train them where they were not."""
     corpus = read_corpus(HERE / "corpus.yaml")
     tasks = prepare_corpus(corpus, CACHE / "tasks", list(TASKS))
     described = describe_corpus(corpus, cache=CACHE / "descriptors")
-    controller = Controller.load(CONTROLLER)
     specs = [spec for spec in corpus.held_out_tasks if spec.name in TASKS]
     path = RECORDS / "proposals.json"
-    proposals = propose_for_tasks(controller, specs, described, path, top=1)
+    proposals = propose_for_tasks(Controller.load(CONTROLLER), specs, described, path, top=1)
     requests = [
         Request(name, architecture, seed, SEARCH)
         for name, architecture in proposals.items()
         for seed in CHILD_SEEDS
     ]
-    with Store(STORE) as store, Remembering(PoolEngine(tasks), store) as engine:
+    with (
+        closing(EnergyMeter()) as meter,
+        Remembering(PoolEngine(tasks), store, meter=meter) as engine,
+    ):
         list(engine.run(requests))
+    return path
+
+
+def compare(proposals: Path) -> None:
+    """Set the runs beside the zero-shot proposals."""
     os.chdir(HERE)  # so that no path of this machine is written
     folders = [one.folder.relative_to(HERE) for one in begun()]
-    compared = compare_runs(folders, path.relative_to(HERE), [STORE.relative_to(HERE)])
+    compared = compare_runs(folders, proposals.relative_to(HERE), [STORE.relative_to(HERE)])
     text = comparison_text(compared)
     write_atomic(RECORDS / "comparison.txt", text)
     write_json_atomic(RECORDS / "comparison.json", as_json(compared, notes_on(compared)))
