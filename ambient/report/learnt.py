@@ -13,6 +13,7 @@ from ambient.child.threads import one_thread
 from ambient.report.flows import Chosen
 from ambient.report.run_folder import RunFolder
 from ambient.report.standard import CATEGORIES, category_of
+from ambient.search.run_folder import CHECKPOINTS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,7 +98,7 @@ def learnt_in(run: RunFolder) -> Learnt | None:
 
 def _learnt_in_search(run: RunFolder) -> Learnt | None:
     """Read the policy of AMBER from the last checkpoint; other searchers have none of this kind."""
-    folder = run.path / "checkpoints"
+    folder = run.path / CHECKPOINTS
     if run.method not in AMBER or run.space is None or not any(folder.glob("step-*.json")):
         return None
     from ambient.controller.checkpoint import read_checkpoint

@@ -12,6 +12,7 @@ from table import ARCHITECTURES_SEED, HERE, PLAN, architectures_of
 from ambient.child.fidelity import FULL, SEARCH
 from ambient.child.kmer import fit_kmer_baseline
 from ambient.controller.card import Controller
+from ambient.controller.predictor import Prediction
 from ambient.controller.proposal import Expected
 from ambient.data.corpus import Corpus
 from ambient.data.task import TaskData
@@ -231,13 +232,18 @@ def left_out(controller: Controller) -> dict[str, float]:
     predictor = controller.predictor
     assert predictor is not None
     records, found = predictor.records, predictor.left_out()
-    expected = [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
-    inside = np.array(
-        [one.low <= value <= one.high for one, value in zip(expected, records.values, strict=True)]
-    )
+    inside = is_inside(found, records.values)
     proven = controller.worked(None)[0].architecture.tokens
     is_proven = (records.tokens == np.array(proven)).all(axis=1)
     return {"all": float(inside.mean()), "proven": float(inside[is_proven].mean())}
+
+
+def is_inside(found: Prediction, values: Sequence[float]) -> np.ndarray:
+    """Say of each value whether the 80% interval that was predicted for it holds it: bool, (m,)."""
+    expected = [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
+    return np.array(
+        [one.low <= value <= one.high for one, value in zip(expected, values, strict=True)]
+    )
 
 
 def never_seen(
@@ -256,13 +262,7 @@ def never_seen(
         np.stack([vectors[row.task] for row in rows]),
         np.array([row.architecture.tokens for row in rows]),
     )
-    expected = [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
-    inside = np.array(
-        [
-            one.low <= row.metrics["validation_auroc"] <= one.high
-            for one, row in zip(expected, rows, strict=True)
-        ]
-    )
+    inside = is_inside(found, [row.metrics["validation_auroc"] for row in rows])
     random = {one.key for one in random_architectures(controller.space)}
     is_random = np.array([row.architecture.key in random for row in rows])
     return {
