@@ -1,12 +1,12 @@
 """Does ENAS find a better architecture than chance does, at the same share of skips?
 
-Run:  python benchmarks/enas/run.py [--turns 80] [--seeds 3] [--workers 2]
+Run:  python benchmarks/enas/run.py [--turns 200] [--seeds 3] [--workers 2]
       python benchmarks/enas/run.py --corpus CORPUS.yaml --space amber-12 --epoch-windows 4800 --output FOLDER
 
 The searched architecture is what one search by shared weights derives. It is held against 6 architectures
 that are drawn uniformly with as many skips as it has. All are trained from scratch, with several seeds, to the same
 convergence criterion, and scored on test windows that nothing before has read. Without --corpus, on a simulated task of
-three labels whose structure is known (simulate.py), over the space in space.yaml. Written into the folder: rows.jsonl
+two labels whose structure is known (simulate.py), over the space in space.yaml. Written into the folder: rows.jsonl
 (every training), results.json, results.md. The run and the store of trainings lie in cache/, so that what was
 interrupted goes on.
 """
@@ -49,7 +49,7 @@ FIRST_RANDOM_SEED = 1000
 CONVERGED = replace(SEARCH, name="converged", epochs=16, keep_from=0.5, patience=4)
 # Words of the simulation lie on one strand, at places that a shift would take out of the window.
 SIMULATED = replace(
-    CONVERGED, windows_per_epoch=2400, shift_bp=0, reverse_complement=False, seeded_filters=0.75
+    CONVERGED, windows_per_epoch=6000, shift_bp=0, reverse_complement=False, seeded_filters=0.75
 )
 
 
@@ -76,27 +76,28 @@ def search(
     path = folder.with_suffix(".json")  # what it took, over all calls
     spent = {"wall_seconds": 0.0, "cpu_seconds": 0.0}
     spent |= read_json(path) if path.exists() else {}
-    turns = []
+    clocks = {"wall_seconds": time.perf_counter, "cpu_seconds": time.process_time}
+    read = {name: clock() for name, clock in clocks.items()}
 
     def tell(step: Step) -> None:
-        turns.append(step.number)
+        for name, clock in clocks.items():
+            now = clock()
+            spent[name] = round(spent[name] + now - read[name], 1)
+            read[name] = now
+        write_json_atomic(path, spent)
         said = {name: round(value, 3) for name, value in step.logs.items()}
         print(f"turn {step.number}: {said}", flush=True)
 
     resume = (folder / "config.yaml").exists()
-    started, cpu = time.perf_counter(), time.process_time()
     with hold_run(folder, resume, print):
         outcome = search_enas(folder, task, space, config, "benchmarks/enas", resume, tell, print)
-    if turns:
-        spent["wall_seconds"] += round(time.perf_counter() - started, 1)
-        spent["cpu_seconds"] += round(time.process_time() - cpu, 1)
-        write_json_atomic(path, spent)
     logs = [line["logs"] for line in read_journal(folder / "supernet" / JOURNAL)]
     return outcome.best.architecture, {
         **spent,
         "judged": outcome.sampled,
         "first_turn": logs[0],
         "last_turn": logs[-1],
+        "rewards": [round(log["reward"], 3) for log in logs],  # means, turn by turn
         "enas": config.enas.to_dict(),
         "turns": config.turns,
     }
@@ -216,8 +217,8 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="of one task; else a simulated one")
     parser.add_argument("--space", default=str(HERE / "space.yaml"), help="a name, or a YAML file")
     parser.add_argument("--output", type=Path, default=HERE, help="folder of the record")
-    parser.add_argument("--windows", type=int, default=6000, help="of the simulated task")
-    parser.add_argument("--turns", type=int, default=80, help="controller steps")
+    parser.add_argument("--windows", type=int, default=20000, help="of the simulated task")
+    parser.add_argument("--turns", type=int, default=200, help="controller steps")
     parser.add_argument("--child-steps", type=int, default=60, help="before each controller step")
     parser.add_argument("--warm-up", type=int, default=1, help="passes before the first one")
     parser.add_argument("--child-rate", type=float, default=0.003, help="of Adam, shared weights")
@@ -228,7 +229,9 @@ def main() -> None:
         "--epoch-windows", type=int, default=1200, help="in an epoch of a training, with --corpus"
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each architecture")
-    parser.add_argument("--seed", type=int, default=0, help="of the search")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the search and of the simulated task"
+    )
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     if given.corpus:
@@ -236,7 +239,7 @@ def main() -> None:
         task = prepare_task(corpus, corpus.tasks[0])
         fidelity = replace(CONVERGED, windows_per_epoch=given.epoch_windows)
     else:
-        task, fidelity = simulated_task(given.windows), SIMULATED
+        task, fidelity = simulated_task(given.windows, given.seed), SIMULATED
     space = open_space(given.space)
     given.output.mkdir(exist_ok=True)
     cache = HERE / "cache" / f"{task.name}-{space.name}"

@@ -5,7 +5,7 @@
 On six training tasks (those of `table.CURVES`): the architectures of good.json that the table has for all training
 tasks and the best of its random ones, trained at `full` with one member; and the best of good.json as `search` with
 five members. Then, on the other training tasks in a drawn order, one task after the other until the time is up: the
-same five members, and at `full` the best one and the two that the six tasks speak for. Goes on where it stopped.
+same five members, and at `full` with one member the two that the six tasks speak for. Goes on where it stopped.
 Evaluations go into thorough/rows.tsv.gz, tables into thorough/results.md and results.json; `--recorded` trains nothing.
 """
 
@@ -96,13 +96,16 @@ def train(
     tasks = prepare_corpus(corpus, CACHE / "tasks", training)
     best, *others = architectures.values()
     others_of_six = [(one, 0, ONE) for one in others]
-    ways = [(best, 0, FIVE), (best, 0, ONE)]
+    short = (best, 0, FIVE)
     rivals = [(architectures[name], 0, ONE) for name in RIVALS]
     rest = sorted(set(training) - set(CURVES))
     drawn = np.random.default_rng(ORDER_SEED).permutation(rest).tolist()
     stages = [
-        *([Request(task, *way) for task in CURVES] for way in (*ways, *others_of_six)),
-        *([Request(task, *way) for way in (*ways, *rivals)] for task in drawn),
+        *(
+            [Request(task, *way) for task in CURVES]
+            for way in (short, (best, 0, ONE), *others_of_six)
+        ),
+        *([Request(task, *way) for way in (short, *rivals)] for task in drawn),
     ]
     try:
         with (
@@ -175,7 +178,7 @@ def as_text(found: pd.DataFrame, best: str) -> str:
         f"member: {agreement:.2f}.",
     ]
     ways = [
-        *((best, how.name) for how in (SEARCH, FIVE, ONE)),
+        *((best, how.name) for how in (SEARCH, FIVE)),
         *((name, how.name) for name in RIVALS for how in (SEARCH, ONE)),
     ]
     columns = [(metric, *way) for metric in METRICS for way in ways]
