@@ -228,9 +228,15 @@ def propose(store: Store) -> Path:
 
 
 def compare(proposals: Path) -> None:
-    """Set the runs beside the zero-shot proposals."""
+    """Set the methods that have begun on every task beside the zero-shot proposals."""
     os.chdir(HERE)  # so that no path of this machine is written
-    folders = [one.folder.relative_to(HERE) for one in begun()]
+    runs = begun()
+    there = {(one.method, one.seed, one.task) for one in runs}
+    folders = [
+        one.folder.relative_to(HERE)
+        for one in runs
+        if all((one.method, one.seed, task) in there for task in TASKS)
+    ]
     compared = compare_runs(folders, proposals.relative_to(HERE), [STORE.relative_to(HERE)])
     text = comparison_text(compared)
     write_atomic(RECORDS / "comparison.txt", text)
