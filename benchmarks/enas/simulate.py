@@ -31,7 +31,7 @@ HAS, DECOY = 0.4, 0.3  # of windows: have a label; have its words, but at a wron
 SHARES = (0.6, 0.2, 0.2)  # of windows, for training, validation and test
 
 
-def simulated_task(windows: int = 4000, seed: int = 0) -> TaskData:
+def simulated_task(windows: int, seed: int) -> TaskData:
     """Make labelled windows.
 
     Parameters
