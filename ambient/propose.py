@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["proposal_entry", "propose_for_tasks", "read_architecture", "read_proposals"]
 
-NEAREST_SHOWN = 3  # training tasks that are named beside a proposal
-
 
 def proposal_entry(
     task: str,
@@ -44,7 +42,7 @@ def proposal_entry(
                 "proven": proposal.proven,
                 "expected": None if proposal.expected is None else asdict(proposal.expected),
                 "architecture": proposal.architecture.to_dict(),
-                "nearest": [list(pair) for pair in proposal.nearest[:NEAREST_SHOWN]],
+                "nearest": [list(pair) for pair in proposal.nearest],
             }
             for proposal in proposals
         ],

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from descriptors.schema import NAMES, SCHEMA_VERSION
 __all__ = ["Descriptors"]
 
 _KEYS = ("schema_version", "task", "values", "sources", "motifs")
+_in_order = itemgetter(*NAMES)
 _HOMER = ("homer", "homer2")  # its files were read, or it was run
 
 
@@ -43,7 +45,7 @@ class Descriptors:
         ndarray, float64, shape (40,)
             In the schema's order and units; NaN where missing.
         """
-        return np.array([_number(self.values[name]) for name in NAMES], dtype=np.float64)
+        return np.array(_in_order(self.values), dtype=np.float64)  # None becomes NaN
 
     @property
     def motif_finder(self) -> str | None:
@@ -163,10 +165,6 @@ class Descriptors:
                 "ambient describe wrote"
             ) from error
         return cls.from_json(text, str(path))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _checked_values(values: dict[str, Any], where: str) -> dict[str, float | None]:

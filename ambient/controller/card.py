@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+import torch
 from safetensors.torch import save as tensors_to_bytes
 
 from ambient.controller.card_files import (
@@ -24,7 +25,7 @@ from ambient.controller.card_files import (
 )
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.predictor import Predictor
-from ambient.controller.proposal import Expected, Proposal, Worked
+from ambient.controller.proposal import NEAREST, Expected, Proposal, Worked
 from ambient.controller.proposer import Proposer
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
@@ -250,16 +251,17 @@ class Controller:
 
     def nearest(self, descriptors: Descriptors | None) -> tuple[tuple[str, float], ...]:
         """Give the training tasks with their distances (Euclidean, standardised), nearest first."""
-        return self._nearest(self.scaler.transform(descriptors)[None])[0]
+        return self._nearest(self.scaler.transform(descriptors)[None], len(self.tasks))[0]
 
-    def _nearest(self, vectors: np.ndarray) -> list[tuple[tuple[str, float], ...]]:
-        """Give for each vector, (batch, 2 * D), the training tasks; of two as near the first by name."""
+    def _nearest(self, vectors: np.ndarray, most: int) -> list[tuple[tuple[str, float], ...]]:
+        """Give for each vector, (batch, 2 * D), the nearest training tasks; of two as near the first by name."""
         by_name = sorted(self.tasks, key=lambda task: task.name)
         names = [task.name for task in by_name]
         count = len(self.scaler.names)
-        known = np.array([task.vector[:count] for task in by_name]).reshape(-1, count)
-        apart = np.linalg.norm(vectors[:, None, :count] - known, axis=2)
-        order = np.argsort(apart, axis=1, kind="stable")
+        known = torch.tensor([task.vector[:count] for task in by_name]).reshape(-1, count)
+        exact = "donot_use_mm_for_euclid_dist"
+        apart = torch.cdist(torch.from_numpy(vectors[:, :count]), known, compute_mode=exact).numpy()
+        order = np.argsort(apart, axis=1, kind="stable")[:, :most]
         nearest = np.array(names, dtype=object)[order].tolist()
         distances = np.take_along_axis(apart, order, axis=1).tolist()
         return [tuple(zip(*pair, strict=True)) for pair in zip(nearest, distances, strict=True)]
@@ -267,7 +269,7 @@ class Controller:
     def worked(
         self,
         descriptors: Descriptors | None,
-        nearest: int = 3,
+        nearest: int = NEAREST,
         accepts: Callable[[Architecture], bool] | None = None,
     ) -> list[Worked]:
         """Say which recorded architectures were best on the training tasks, and what is expected of them here.
@@ -333,11 +335,7 @@ class Controller:
         accepts: Callable[[Architecture], bool] | None,
     ) -> list[list[Proposal]]:
         vectors = self.scaler.transform_all(descriptors)
-        found = self._proposer.propose(vectors, top, accepts)
-        return [
-            [replace(proposal, nearest=near) for proposal in one]
-            for one, near in zip(found, self._nearest(vectors), strict=True)
-        ]
+        return self._proposer.propose(vectors, top, accepts, self._nearest(vectors, NEAREST))
 
     @cached_property
     def _proposer(self) -> Proposer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -60,14 +61,37 @@ class Begun:
         What the LSTM reads next.
     state : two Tensors, float32, shape (1, batch, hidden)
         Of the LSTM.
-    outputs : list of Tensor, float32, shape (batch, hidden)
-        Of the LSTM, for each decision so far; only a space with skips looks back at them.
+    outputs : tuple of Tensor, float32, shape (batch, hidden)
+        Of the LSTM, for each decision so far where the space has skips, which look back at them; else none.
     """
 
     tokens: Tensor
     inputs: Tensor
     state: tuple[Tensor, ...]
-    outputs: list[Tensor] = field(default_factory=list)
+    outputs: tuple[Tensor, ...] = ()
+
+    def chosen(self, rows: Tensor) -> Begun:
+        """Give some of the beginnings, by their numbers, int64, (any,)."""
+        if len(rows) == len(self.tokens) and torch.equal(rows, torch.arange(len(rows))):
+            return replace(self)  # nothing is copied
+        return Begun(
+            self.tokens[rows],
+            self.inputs[rows],
+            tuple(part[:, rows] for part in self.state),
+            tuple(output[rows] for output in self.outputs),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Begun]) -> Begun:
+        """Put beginnings of one length together, in their order."""
+        states = zip(*(part.state for part in parts), strict=True)
+        outputs = zip(*(part.outputs for part in parts), strict=True)
+        return cls(
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.inputs for part in parts]),
+            tuple(torch.cat(one, dim=1) for one in states),
+            tuple(map(torch.cat, outputs)),
+        )
 
 
 class Policy(nn.Module):
@@ -255,7 +279,8 @@ class Policy(nn.Module):
         """Read the next decision: log-probabilities (batch, choices), and whether it is active, (batch,)."""
         index = begun.tokens.shape[1]
         output, begun.state = self.lstm(begun.inputs[:, None], begun.state)
-        begun.outputs.append(output[:, 0])
+        if self.space.skips:
+            begun.outputs = (*begun.outputs, output[:, 0])
         decision = self.space.decisions[index]
         if decision.skip is None:
             logits = self.heads[index](output[:, 0])
@@ -267,13 +292,8 @@ class Policy(nn.Module):
             active &= (taken == torch.tensor(sorted(condition.tokens))).any(dim=1)
         return self._log_probabilities(logits), active
 
-    def take(self, begun: Begun, chosen: Tensor, rows: Tensor | None = None) -> None:
-        """Write a token (batch,) after each beginning, or after those that `rows` name; -1 where it is not active."""
-        if rows is not None:
-            begun.tokens = begun.tokens[rows]
-            begun.state = tuple(part[:, rows].contiguous() for part in begun.state)
-            if self.space.skips:
-                begun.outputs = [output[rows] for output in begun.outputs]
+    def take(self, begun: Begun, chosen: Tensor) -> None:
+        """Write a token (batch,) after each beginning; -1 where it is not active."""
         index = begun.tokens.shape[1]
         embedded = self.embeddings[self._tables[index]](chosen.clamp(min=0))
         begun.inputs = torch.where(chosen[:, None] >= 0, embedded, self.inactive)

@@ -219,34 +219,40 @@ class Predictor:
         -------
         (mean, explained) : Tensors, float64, shape (m,)
         """
-        data, _, weights = self._solved
-        variances = self._variances
+        data, variances = self._solved[0], self._variances
         tasks = alike_tasks(self._free, vectors, data.vectors)
-        of_task = torch.nn.functional.one_hot(data.task, len(data.vectors)).double()
-        mean, explained = torch.empty((2, len(vectors)), dtype=torch.float64)
+        by_task = self._weights @ alike.T  # (T, a)
+        always = variances["architecture"] * by_task.sum(0)
+        changing = level * self._weights.sum(1)[:, None] + variances["descriptors"] * by_task
+        mean = (tasks @ changing + always).gather(1, which[:, None])[:, 0]
+
+        of_task = torch.nn.functional.one_hot(data.task, len(data.vectors)).float()
+        tasks = tasks.float()
         shares: list[tuple[Tensor, Tensor | None]] = []  # rows, and of what columns each is the sum
         columns: list[Tensor] = []  # covariances with the records
-        for index, row in enumerate(alike[:, data.network]):
+        for index, row in enumerate(alike[:, data.network].float()):
             rows = (which == index).nonzero()[:, 0]
-            own = level + variances["descriptors"] * row  # times the likeness of the task
-            always = variances["architecture"] * row[:, None]
+            own = float(level) + float(variances["descriptors"]) * row  # times the likeness of the task
+            always = float(variances["architecture"]) * row[:, None]
             if len(rows) > len(data.vectors):
                 share = torch.cat([tasks[rows], torch.ones(len(rows), 1)], dim=1)
                 column = torch.cat([own[:, None] * of_task, always], dim=1)
-                mean[rows] = share @ (weights @ column)
             else:
                 share = None
                 column = own[:, None] * tasks[rows][:, data.task].T + always
-                mean[rows] = weights @ column
             shares.append((rows, share))
-            columns.append(column.float())
+            columns.append(column)
         solved = torch.linalg.solve_triangular(
             self._short_factor, torch.cat(columns, dim=1), upper=False
         )
+        explained = torch.empty_like(mean)
         parts = solved.split([column.shape[1] for column in columns], dim=1)
         for (rows, share), part in zip(shares, parts, strict=True):
-            one = part if share is None else part @ share.T.float()
-            explained[rows] = one.square().sum(0).double()
+            if share is None:
+                explained[rows] = part.square().sum(0).double()
+            else:
+                share = share.double()
+                explained[rows] = ((share @ (part.T @ part).double()) * share).sum(1)
         return mean, explained
 
     def left_out(self) -> Prediction:
@@ -333,6 +339,13 @@ class Predictor:
         return float(self._variances["noise"].sqrt()) * self._solved[0].scale
 
     @cached_property
+    def _weights(self) -> Tensor:
+        """The weights of the posterior mean, summed over the records of one network on one task; (T, networks)."""
+        data, _, weights = self._solved
+        found = torch.zeros((len(data.vectors), len(data.networks)), dtype=torch.float64)
+        return found.index_put_((data.task, data.network), weights, accumulate=True)
+
+    @cached_property
     def _short_factor(self) -> Tensor:
         """Cholesky's factor in float32: a deviation needs no more digits, and takes half the time."""
         return self._solved[1].float()
@@ -370,5 +383,7 @@ class Predictor:
 
 
 def _different(tokens: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Give the different rows, and which of them each row is."""
-    return torch.unique(torch.as_tensor(tokens, dtype=torch.int64), dim=0, return_inverse=True)
+    """Give the different rows in the order in which they come, and which of them each row is."""
+    numbers: dict[tuple[int, ...], int] = {}
+    which = [numbers.setdefault(row, len(numbers)) for row in map(tuple, tokens.tolist())]
+    return torch.tensor(list(numbers), dtype=torch.int64), torch.tensor(which)

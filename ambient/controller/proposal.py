@@ -8,6 +8,7 @@ from ambient.space import Architecture
 
 __all__ = ["Expected", "Proposal", "Worked"]
 
+NEAREST = 3  # training tasks that are named beside a proposal
 TENTH = 1.2816  # standard deviations that leave a tenth of a normal distribution on either side
 
 
@@ -43,8 +44,8 @@ class Proposal:
     probability : float
         Of this network under the controller, in (0, 1].
     nearest : tuple of (str, float)
-        Training tasks with their distance to the data set: Euclidean, over standardised
-        descriptors; the nearest first.
+        The `NEAREST` training tasks that lie nearest to the data set, with their distance: Euclidean, over
+        standardised descriptors; the nearest first.
     expected : Expected or None
         At the fidelity of the records that the controller learned from; None where it has none.
     proven : bool

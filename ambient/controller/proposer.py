@@ -51,9 +51,13 @@ class Proposer:
         self.policy, self.predictor, self.tasks = policy, predictor, tasks
 
     def propose(
-        self, vectors: np.ndarray, top: int, accepts: Accepts | None
+        self,
+        vectors: np.ndarray,
+        top: int,
+        accepts: Accepts | None,
+        nearest: Sequence[tuple[tuple[str, float], ...]],
     ) -> list[list[Proposal]]:
-        """Propose for each vector, float32, (batch, 2 * D), as `Controller.propose` says; `nearest` is left empty."""
+        """Propose for each vector, float32, (batch, 2 * D), with its nearest tasks, as `Controller.propose` says."""
         rows = torch.from_numpy(vectors)
         if accepts is None:
             beams = most_probable(self.policy, rows, top, LEAST_BEAM_WIDTH)
@@ -69,12 +73,13 @@ class Proposer:
         if proven is not None:
             best = self._with_proven(vectors, best, found, proven)
         expected = iter(self._expected(vectors, [[one for one, _ in ranked] for ranked in best]))
+        first = None if proven is None else proven.key
         return [
             [
-                Proposal(one, probability, (), next(expected), one == proven)
+                Proposal(one, probability, near, next(expected), one.key == first)
                 for one, probability in ranked
             ]
-            for ranked in best
+            for ranked, near in zip(best, nearest, strict=True)
         ]
 
     def best_on(

@@ -10,7 +10,7 @@ import torch
 from skip_spaces import small_space
 from torch import Tensor
 
-from ambient.controller.beam import beam
+from ambient.controller.beam import beam, most_probable
 from ambient.controller.policy import Policy, PolicyConfig, along
 from ambient.search.enas import skip_divergence
 from ambient.space import SearchSpace, named_space
@@ -64,6 +64,21 @@ def test_probabilities_of_operations_and_skips_sum_to_one() -> None:
     order = policy.log_probability(nothing(len(tokens)), tokens).argsort(descending=True)
     assert torch.equal(best, tokens[order])
     torch.testing.assert_close(values, policy.log_probability(nothing(len(best)), best))
+
+
+def test_what_a_narrow_beam_gives_up_is_gone_on_from_with_the_states_that_skips_look_back_at() -> None:
+    policy = policy_of(two_layers())
+    vectors = 3 * torch.randn((60, 2), generator=torch.Generator().manual_seed(0))
+    every = torch.tensor([one.tokens for one in two_layers().enumerate()])
+    found = most_probable(policy, vectors, count=1, width=100)
+    greedy = beam(policy, vectors, width=1)
+    passed = 0
+    for vector, (tokens, values), ((first, *_), _) in zip(vectors, found, greedy, strict=True):
+        whole = policy.log_probability(vector.expand(len(every), -1), every).detach()
+        assert torch.equal(tokens[0], every[whole.argmax()])
+        torch.testing.assert_close(values[0], whole.max())
+        passed += not torch.equal(first, tokens[0])
+    assert 5 < passed < 55
 
 
 def test_sampling_and_reading_give_the_same_probabilities() -> None:
