@@ -79,7 +79,9 @@ def most_probable(
     for left in given_up:
         if wide is not None:
             wide, _ = _grow(policy, wide, max(count, width), floor)
-        wide = _Rows.joined([part for part in (wide, left.taken(policy, floor)) if part is not None])
+        wide = _Rows.joined(
+            [part for part in (wide, left.taken(policy, floor)) if part is not None]
+        )
     return _by_data_set([narrow, *([] if wide is None else [wide])], len(descriptors))
 
 

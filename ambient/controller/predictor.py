@@ -232,8 +232,8 @@ class Predictor:
         columns: list[Tensor] = []  # covariances with the records
         for index, row in enumerate(alike[:, data.network].float()):
             rows = (which == index).nonzero()[:, 0]
-            own = float(level) + float(variances["descriptors"]) * row  # times the likeness of the task
-            always = float(variances["architecture"]) * row[:, None]
+            own = level + variances["descriptors"] * row  # times the likeness of the task
+            always = variances["architecture"] * row[:, None]
             if len(rows) > len(data.vectors):
                 share = torch.cat([tasks[rows], torch.ones(len(rows), 1)], dim=1)
                 column = torch.cat([own[:, None] * of_task, always], dim=1)

@@ -66,7 +66,7 @@ def test_probabilities_of_operations_and_skips_sum_to_one() -> None:
     torch.testing.assert_close(values, policy.log_probability(nothing(len(best)), best))
 
 
-def test_what_a_narrow_beam_gives_up_is_gone_on_from_with_the_states_that_skips_look_back_at() -> None:
+def test_a_narrow_beam_is_gone_on_from_with_what_skips_look_back_at() -> None:
     policy = policy_of(two_layers())
     vectors = 3 * torch.randn((60, 2), generator=torch.Generator().manual_seed(0))
     every = torch.tensor([one.tokens for one in two_layers().enumerate()])
