@@ -50,6 +50,7 @@ def proposal_entry(
             {
                 "tasks": list(one.tasks),
                 "reached": one.reached,
+                "fidelity": one.fidelity,
                 "expected": asdict(one.expected),
                 "summary": one.architecture.summary(),
                 "architecture": one.architecture.to_dict(),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What is of no use without a corpus.
 TRAINING = (
-    *("tasks", "seeds", "space", "fidelity", "engine", "workers", "device", "address"),
+    *("tasks", "seeds", "space", "fidelity", "members", "engine", "workers", "device", "address"),
     *("gpus_per_child", "child_minutes", "retry_failed", "seed"),
 )
 
@@ -41,6 +41,11 @@ Examples
 @click.option("--space", default="ambient-10", show_default=True, help="For random:N; or a YAML.")
 @click.option(
     "--fidelity", type=click.Choice(["search", "full"]), default="search", show_default=True
+)
+@click.option(
+    "--members",
+    type=click.IntRange(min=1),
+    help="Networks that are averaged, if not as many as the fidelity says; 1 is enough to compare at full.",
 )
 @click.option("--store", type=PATH, default=Path("evaluations.sqlite"), show_default=True)
 @click.option(
@@ -70,6 +75,7 @@ def command(
     seeds: str,
     space: str,
     fidelity: str,
+    members: int | None,
     store: Path,
     merge: tuple[Path, ...],
     salvage: tuple[Path, ...],
@@ -102,7 +108,7 @@ def command(
             )
         chosen = [one for text in architectures for one in _architectures(text, space, seed)]
         specs, data = _prepared(corpus, tasks)
-        grade = _grade(fidelity)
+        grade = _grade(fidelity, members)
         asked = (
             data,
             [
@@ -159,10 +165,16 @@ def _prepared(corpus: Path, tasks: str | None) -> tuple[list[str], Mapping[str, 
     return names, prepare_corpus(described, names=names)
 
 
-def _grade(fidelity: str) -> Fidelity:
+def _grade(name: str, members: int | None) -> Fidelity:
+    from dataclasses import replace
+
     from ambient.child.fidelity import named_fidelity
 
-    return named_fidelity(fidelity)
+    fidelity = named_fidelity(name)
+    if members is None or members == fidelity.members:
+        return fidelity
+    of = "one member" if members == 1 else f"{members} members"
+    return replace(fidelity, name=f"{name}, {of}", members=members)
 
 
 def _merge(memory: Store, path: Path) -> None:

@@ -193,5 +193,6 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
         click.echo("what was best on training tasks:")
     for one in entry["worked"]:
         on = f"all {len(one['tasks'])}, on average" if len(one["tasks"]) > 1 else one["tasks"][0]
+        at = f" ({one['fidelity']})" * bool(one["fidelity"])
         told = EXPECTED.format(**one["expected"])
-        click.echo(f"   {on} {one['reached']:.3f}{told}: {one['summary']}")
+        click.echo(f"   {on} {one['reached']:.3f}{at}{told}: {one['summary']}")

@@ -21,12 +21,14 @@ from ambient.controller.card_files import (
     check_schema,
     find_controller,
     read_predictor,
+    read_proven,
     read_tensors,
 )
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.predictor import Predictor
 from ambient.controller.proposal import NEAREST, Expected, Proposal, Worked
 from ambient.controller.proposer import Proposer
+from ambient.controller.recorded import Proven
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.files import (
@@ -85,6 +87,8 @@ class Controller:
         How it was trained (seed, steps, fidelity, ...): JSON values, for the reader.
     predictor : Predictor, optional
         What expects a result of each proposal; its tasks are the training tasks.
+    proven : Proven, optional
+        What was best on all training tasks, trained as thoroughly as for a user.
     """
 
     policy: Policy
@@ -93,6 +97,7 @@ class Controller:
     metric: str = "validation_auroc"
     training: Mapping[str, Any] = field(default_factory=dict)
     predictor: Predictor | None = None
+    proven: Proven | None = None
 
     @property
     def space(self) -> SearchSpace:
@@ -135,6 +140,12 @@ class Controller:
             write_atomic(folder / RECORDS, records)
             names = list(self.predictor.records.tasks)
             card["predictor"] = {"sha256": sha256_of_bytes(records), "tasks": names}
+        if self.proven is not None:
+            card["proven"] = {
+                "tokens": list(self.proven.tokens),
+                "reached": self.proven.reached,
+                "fidelity": self.proven.fidelity.to_dict(),
+            }
         write_json_atomic(folder / CARD, card)
 
     @classmethod
@@ -179,6 +190,7 @@ class Controller:
                 for task in card["tasks"]
             )
             metric, training = card["metric"], card["training"]
+            proven = read_proven(card.get("proven"))
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(
                 f"{path}: the card is not complete ({type(error).__name__}: {error}); restore "
@@ -190,7 +202,7 @@ class Controller:
                 f"({error}); restore both from one source"
             ) from error
         policy.requires_grad_(False)
-        return cls(policy, scaler, tasks, metric, training, predictor)
+        return cls(policy, scaler, tasks, metric, training, predictor, proven)
 
     @overload
     def propose(
@@ -215,8 +227,8 @@ class Controller:
         """Propose architectures for data sets from their descriptors alone.
 
         They come in the order of their probability, but for one: where the controller keeps records and an
-        architecture was trained on all training tasks, the best of these comes first, unless the most probable one
-        promises clearly more (`ambient.controller.proposer`).
+        architecture was trained on all training tasks, the best of these comes first (the best at `full`, where some
+        were trained so), unless the most probable one promises clearly more (`ambient.controller.proposer`).
 
         Where only the card or only the descriptors say what found their motifs, a notice is logged.
 
@@ -286,8 +298,9 @@ class Controller:
         Returns
         -------
         list of Worked
-            The one with the highest mean over all training tasks, where any was trained on all; then the best of each
-            of the nearest tasks that has records, the nearest first. Empty where the controller keeps no records.
+            The one with the highest mean over all training tasks, where any was trained on all: at `full`, where it is
+            known, then in the records; then the best of each of the nearest tasks that has records, the nearest first.
+            Empty where the controller keeps no records.
         """
         near = [(name,) for name, _ in self.nearest(descriptors)[:nearest]]
         vector = self.scaler.transform(descriptors)[None]
@@ -339,4 +352,5 @@ class Controller:
 
     @cached_property
     def _proposer(self) -> Proposer:
-        return Proposer(self.policy, self.predictor, tuple(task.name for task in self.tasks))
+        names = tuple(task.name for task in self.tasks)
+        return Proposer(self.policy, self.predictor, names, self.proven)

@@ -10,7 +10,9 @@ from typing import Any
 from safetensors.torch import load as tensors_from_bytes
 from torch import Tensor
 
+from ambient.child.fidelity import Fidelity
 from ambient.controller.predictor import Predictor
+from ambient.controller.recorded import Proven
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.files import sha256_of_bytes
@@ -19,7 +21,7 @@ from descriptors.schema import DESCRIPTORS, SCHEMA_VERSION
 
 __all__ = [
     *("CARD", "RECORDS", "WEIGHTS"),
-    *("check_schema", "find_controller", "read_predictor", "read_tensors"),
+    *("check_schema", "find_controller", "read_predictor", "read_proven", "read_tensors"),
 ]
 
 CARD, WEIGHTS, RECORDS = "card.json", "weights.safetensors", "predictor.safetensors"
@@ -79,6 +81,14 @@ def read_predictor(folder: Path, entry: Mapping[str, Any] | None) -> Predictor |
     if entry is None:
         return None
     return Predictor.from_tensors(read_tensors(folder / RECORDS, entry["sha256"]), entry["tasks"])
+
+
+def read_proven(entry: Mapping[str, Any] | None) -> Proven | None:
+    """Read what the card says is proven at `full`; older cards say nothing."""
+    if entry is None:
+        return None
+    fidelity = Fidelity.from_dict(entry["fidelity"])
+    return Proven(tuple(entry["tokens"]), float(entry["reached"]), fidelity)
 
 
 def check_schema(path: Path, scaler: Scaler) -> None:

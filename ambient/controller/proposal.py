@@ -49,7 +49,7 @@ class Proposal:
     expected : Expected or None
         At the fidelity of the records that the controller learned from; None where it has none.
     proven : bool
-        It was trained on all training tasks and had the highest mean there.
+        It was trained on all training tasks and had the highest mean there: at `full`, where some were trained so.
     """
 
     architecture: Architecture
@@ -71,10 +71,13 @@ class Worked:
     reached : float
         Mean over these tasks, in the unit of the controller's metric.
     expected : Expected
-        Of one training on the data set in question.
+        Of one training on the data set in question, at the fidelity of the records.
+    fidelity : str
+        Name of that at which it reached so much; empty for that of the records.
     """
 
     architecture: Architecture
     tasks: tuple[str, ...]
     reached: float
     expected: Expected
+    fidelity: str = ""

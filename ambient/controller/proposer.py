@@ -14,7 +14,7 @@ from ambient.controller.beam import beam, most_probable
 from ambient.controller.policy import Policy
 from ambient.controller.predictor import Predictor
 from ambient.controller.proposal import Expected, Proposal, Worked
-from ambient.controller.recorded import Reached, best_on, reached
+from ambient.controller.recorded import Proven, Reached, best_on, reached
 from ambient.errors import RunError
 from ambient.space import Architecture
 
@@ -45,10 +45,18 @@ class Proposer:
         Of the records that it learned from.
     tasks : tuple of str
         The training tasks.
+    at_full : Proven, optional
+        What was best on these at `full`: it takes the place of what is proven by the records.
     """
 
-    def __init__(self, policy: Policy, predictor: Predictor | None, tasks: tuple[str, ...]) -> None:
-        self.policy, self.predictor, self.tasks = policy, predictor, tasks
+    def __init__(
+        self,
+        policy: Policy,
+        predictor: Predictor | None,
+        tasks: tuple[str, ...],
+        at_full: Proven | None = None,
+    ) -> None:
+        self.policy, self.predictor, self.tasks, self.at_full = policy, predictor, tasks, at_full
 
     def propose(
         self,
@@ -70,13 +78,14 @@ class Proposer:
                 found[index] = self._search_wider(rows[index : index + 1], top, accepts)
         best = [_first(networks, top) for networks in found]
         proven = self._proven(accepts)
-        if proven is not None:
-            best = self._with_proven(vectors, best, found, proven)
+        first = self._proven_at_full(accepts) or proven
+        if first is not None:
+            best = self._with_proven(vectors, best, found, proven or first, first)
         expected = iter(self._expected(vectors, [[one for one, _ in ranked] for ranked in best]))
-        first = None if proven is None else proven.key
+        key = None if first is None else first.key
         return [
             [
-                Proposal(one, probability, near, next(expected), one.key == first)
+                Proposal(one, probability, near, next(expected), one.key == key)
                 for one, probability in ranked
             ]
             for ranked, near in zip(best, nearest, strict=True)
@@ -85,25 +94,28 @@ class Proposer:
     def best_on(
         self, among: Sequence[tuple[str, ...]], vector: np.ndarray, accepts: Accepts | None
     ) -> list[Worked]:
-        """Give the best recorded architecture on each of several groups of tasks, where there is one.
+        """Give what is proven at `full`, and the best recorded architecture on each of several groups of tasks.
 
-        What is expected of it is for the data set with the vector, float32, (1, 2 * D).
+        What is expected of it is for the data set with the vector, float32, (1, 2 * D). A group that has none is left
+        out.
         """
         allowed = self._allowed(accepts)
         best = [(tasks, best_on(self._reached, tasks, allowed)) for tasks in among]
-        found = [(tasks, *one) for tasks, one in best if one is not None]
-        architectures = [self._architecture(tokens) for _, tokens, _ in found]
+        found = [(self._architecture(one[0]), tasks, one[1], "") for tasks, one in best if one]
+        at_full = self._proven_at_full(accepts)
+        if self.at_full is not None and at_full is not None:
+            found.insert(0, (at_full, self.tasks, self.at_full.reached, self.at_full.fidelity.name))
         return [
-            Worked(architecture, tasks, mean, expected)
-            for (tasks, _, mean), architecture, expected in zip(
-                found, architectures, self._expected(vector, [architectures]), strict=True
+            Worked(architecture, tasks, mean, expected, fidelity)
+            for (architecture, tasks, mean, fidelity), expected in zip(
+                found, self._expected(vector, [[one for one, *_ in found]]), strict=True
             )
             if expected is not None
         ]
 
     @cached_property
     def _reached(self) -> Reached:
-        return {} if self.predictor is None else reached(self.predictor.records)
+        return {} if self.predictor is None else reached(self.predictor.records.each())
 
     def _proven(self, accepts: Accepts | None) -> Architecture | None:
         """Give the architecture that was best on all training tasks, of those that were trained on all."""
@@ -111,6 +123,16 @@ class Proposer:
             return None
         best = best_on(self._reached, self.tasks, self._allowed(accepts))
         return None if best is None else self._architecture(best[0])
+
+    def _proven_at_full(self, accepts: Accepts | None) -> Architecture | None:
+        """Give the architecture that was best on all training tasks at `full`, where it is known and accepted."""
+        if (
+            self.at_full is None
+            or self.predictor is None
+            or not self._allowed(accepts)(self.at_full.tokens)
+        ):
+            return None
+        return self._architecture(self.at_full.tokens)
 
     def _allowed(self, accepts: Accepts | None) -> Callable[[tuple[int, ...]], bool]:
         """Say of tokens what `accepts` says of their network."""
@@ -122,25 +144,27 @@ class Proposer:
         best: Sequence[_Ranked],
         found: Sequence[_Networks],
         proven: Architecture,
+        first: Architecture,
     ) -> list[_Ranked]:
-        """Put what is proven first where the most probable one does not promise enough."""
+        """Put one first where the most probable one does not promise enough more than what the records prove."""
         assert self.predictor is not None
         tokens = np.array([ranked[0][0].tokens for ranked in best])
         others = np.tile(proven.tokens, (len(best), 1))
         promised = self.predictor.difference(vectors, tokens, others)
         is_enough = promised.mean > PROMISE * promised.deviation
         behind = [row for row in range(len(best)) if not is_enough[row]]
-        unseen = [row for row in behind if proven.key not in found[row]]
+        unseen = [row for row in behind if first.key not in found[row]]
         with torch.no_grad():
             alone = self.policy.log_probability(
-                torch.from_numpy(vectors[unseen]), torch.tensor(others[unseen])
+                torch.from_numpy(vectors[unseen]),
+                torch.tensor([first.tokens]).expand(len(unseen), -1),
             )
         probabilities = dict(zip(unseen, alone.exp().tolist(), strict=True))
         changed = list(best)
         for row in behind:
-            first = found[row].get(proven.key) or (proven, probabilities[row])
-            rest = [pair for pair in best[row] if pair[0].key != proven.key]
-            changed[row] = [first, *rest][: len(best[row])]
+            put = found[row].get(first.key) or (first, probabilities[row])
+            rest = [pair for pair in best[row] if pair[0].key != first.key]
+            changed[row] = [put, *rest][: len(best[row])]
         return changed
 
     def _networks(self, tokens: Tensor, log_probabilities: Tensor) -> _Networks:

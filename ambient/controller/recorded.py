@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ambient.errors import RunError
 
-__all__ = ["Reached", "Records", "best_on", "reached"]
+if TYPE_CHECKING:
+    from ambient.child.fidelity import Fidelity
+
+__all__ = ["Proven", "Reached", "Records", "best_on", "reached"]
 
 Reached = Mapping[tuple[int, ...], Mapping[str, float]]  # tokens -> task -> mean of its trainings
 _LEAST_ROWS = 20
@@ -61,14 +65,43 @@ class Records:
             self.values[rows],
         )
 
+    def each(self) -> Iterable[tuple[str, tuple[int, ...], float]]:
+        """Give of each evaluation its task, its architecture and its value."""
+        columns = self.task.tolist(), self.tokens.tolist(), self.values.tolist()
+        for task, tokens, value in zip(*columns, strict=True):
+            yield self.tasks[task], tuple(tokens), value
 
-def reached(records: Records) -> Reached:
-    """Give what each recorded architecture reached on each task; the mean, where it was trained more than once."""
+
+@dataclass(frozen=True)
+class Proven:
+    """The architecture that was best on all training tasks when trained as thoroughly as for a user.
+
+    Parameters
+    ----------
+    tokens : tuple of int
+        Of the architecture.
+    reached : float
+        Mean over the training tasks, in the unit of the controller's metric.
+    fidelity : Fidelity
+        At which it was trained.
+    """
+
+    tokens: tuple[int, ...]
+    reached: float
+    fidelity: Fidelity
+
+
+def reached(evaluations: Iterable[tuple[str, tuple[int, ...], float]]) -> Reached:
+    """Give what each architecture reached on each task; the mean, where it was trained more than once.
+
+    Parameters
+    ----------
+    evaluations : iterable of (task, tokens, value)
+        As `Records.each` gives them.
+    """
     values: dict[tuple[int, ...], dict[str, list[float]]] = {}
-    for task, tokens, value in zip(
-        records.task.tolist(), records.tokens.tolist(), records.values.tolist(), strict=True
-    ):
-        values.setdefault(tuple(tokens), {}).setdefault(records.tasks[task], []).append(value)
+    for task, tokens, value in evaluations:
+        values.setdefault(tokens, {}).setdefault(task, []).append(value)
     return {
         tokens: {task: float(np.mean(several)) for task, several in by_task.items()}
         for tokens, by_task in values.items()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ambient.data.task import TaskData
     from ambient.space import SearchSpace
 
-__all__ = ["METRIC", "PredictorEngine", "records_of"]
+__all__ = ["METRIC", "PredictorEngine", "records_of", "rows_like"]
 
 CAPACITY = 1 << 20  # requests at once
 METRIC = "validation_auroc"
@@ -140,17 +140,7 @@ def records_of(
     """
     names = sorted(vectors)
     index = {name: number for number, name in enumerate(names)}
-    kept = [
-        row
-        for row in rows
-        if row.task in index
-        and row.task_hash == hashes[row.task]
-        and row.architecture.space == space.name
-        and row.architecture.space_version == space.version
-        and row.fidelity_hash == fidelity.hash
-        and row.is_done
-        and row.metrics.get(metric) is not None
-    ]
+    kept = rows_like(rows, hashes, space, fidelity, metric)
     kept.sort(key=lambda row: (row.task, row.architecture.tokens, row.seed))  # not as they came in
     try:
         return Records(
@@ -164,3 +154,23 @@ def records_of(
         raise RunError(
             f"{where}: of the training tasks, in the space {space.name} at the fidelity {fidelity.name}: {error}"
         ) from error
+
+
+def rows_like(
+    rows: Iterable[Evaluation],
+    hashes: Mapping[str, str],
+    space: SearchSpace,
+    fidelity: Fidelity,
+    metric: str,
+) -> list[Evaluation]:
+    """Keep what was trained to its end on some tasks, known by the hashes of their contents, in one space and alike."""
+    return [
+        row
+        for row in rows
+        if hashes.get(row.task) == row.task_hash
+        and row.architecture.space == space.name
+        and row.architecture.space_version == space.version
+        and row.fidelity_hash == fidelity.hash
+        and row.is_done
+        and row.metrics.get(metric) is not None
+    ]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ambient.child.fidelity import FULL
 from ambient.controller.predictor import Predictor
-from ambient.controller.recorded import Records
+from ambient.controller.recorded import Proven, Records, best_on, reached
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Store
-from ambient.evaluate.predicted import METRIC, PredictorEngine, records_of
+from ambient.evaluate.predicted import METRIC, PredictorEngine, records_of, rows_like
 from ambient.evaluate.table import read_recorded
 from ambient.search.ambient import AmbientSearcher
 
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
+    from ambient.space import SearchSpace
 
-__all__ = ["answering", "learn_predictor", "predictor_from", "predictor_of"]
+__all__ = ["answering", "learn_predictor", "predictor_from", "predictor_of", "proven_in"]
 
 
 def learn_predictor(
@@ -66,6 +69,41 @@ def predictor_of(
     except RunError:
         return None
     return Predictor.fit(records)
+
+
+def proven_in(
+    rows: Iterable[Evaluation],
+    space: SearchSpace,
+    tasks: Mapping[str, TaskData],
+    metric: str = METRIC,
+) -> Proven | None:
+    """Say which architecture was best on all training tasks at `full`; None where none was trained on all.
+
+    To compare architectures one member is enough: what was trained so counts where nothing was with all members.
+
+    Parameters
+    ----------
+    rows : iterable of Evaluation
+        All that is recorded.
+    space : SearchSpace
+    tasks : mapping of str to TaskData
+        The training tasks.
+    metric : str
+        By whose mean over the tasks it is chosen.
+    """
+    rows = list(rows)
+    hashes = {name: task.hash for name, task in tasks.items()}
+    for fidelity in (FULL, replace(FULL, name="full, one member", members=1)):
+        kept = rows_like(rows, hashes, space, fidelity, metric)
+        found = reached(
+            (row.task, row.architecture.tokens, value)
+            for row in kept
+            if (value := row.metrics[metric]) is not None
+        )
+        best = best_on(found, tasks, lambda _: True)
+        if best is not None:
+            return Proven(*best, fidelity)
+    return None
 
 
 def _records(

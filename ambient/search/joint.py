@@ -19,10 +19,11 @@ from ambient.evaluate import Engine, Remembering, Store
 from ambient.evaluate.choose import EngineChoice, as_choice, open_engine
 from ambient.evaluate.energy import EnergyMeter
 from ambient.evaluate.predicted import PredictorEngine
+from ambient.evaluate.table import read_recorded
 from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientSearcher
 from ambient.search.config import AmbientConfig
-from ambient.search.from_records import learn_predictor, predictor_of
+from ambient.search.from_records import learn_predictor, predictor_of, proven_in
 from ambient.search.honest import HonestPredictor
 from ambient.search.journal import Journal, read_journal
 from ambient.search.loop import Step, run_search
@@ -234,7 +235,9 @@ def train_jointly(
             if isinstance(engine, PredictorEngine)
             else predictor_of(store, searcher, training, metric)
         )
-        controller = replace(searcher.controller(), predictor=predictor)
+        recorded = read_recorded(choice.path) if choice.kind == "predictor" else store.rows(names)
+        proven = proven_in(recorded, space, training, metric)
+        controller = replace(searcher.controller(), predictor=predictor, proven=proven)
         controller.save(folder / "controller")
         if config.track != "none":
             _track_outcome(tracker, folder, corpus, controller, draw)

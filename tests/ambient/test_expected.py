@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from recorded_controller import TASKS, described, undecided
 from tiny_children import SPACE
 
 from ambient.child.count import count_flops, count_parameters, within_limits
@@ -20,16 +19,8 @@ from ambient.controller.recorded import Records, reached
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
 from ambient.space import Architecture, named_space
-from descriptors.record import Descriptors
-from descriptors.schema import NAMES, SCHEMA_VERSION
+from descriptors.schema import NAMES
 
-
-def described(name: str, peaks: float) -> Descriptors:
-    values: dict[str, Any] = dict.fromkeys(NAMES, 0.0) | {"n_peaks": peaks}
-    return Descriptors(task=name, schema_version=SCHEMA_VERSION, values=values, sources={})
-
-
-TASKS = [described(f"task{number}", 100.0 * 2**number) for number in range(6)]
 WORTH = np.array([0.60, 0.65, 0.70, 0.75, 0.80, 0.85])  # of the choices of the first decision
 
 
@@ -96,7 +87,7 @@ def test_only_what_was_trained_on_all_tasks_can_be_best_on_all(controller: Contr
     changed = replace(controller, predictor=replace(controller.predictor, records=fewer))
     again = changed.worked(new)[0]
     assert again.architecture.tokens != best
-    found = reached(fewer)
+    found = reached(fewer.each())
     assert set(found[best]) == set(records.tasks[:5])
     first = tuple(fewer.tokens[0].tolist())
     assert found[first]["task0"] == pytest.approx(fewer.values[0] / 2)
@@ -120,33 +111,6 @@ def test_what_worked_keeps_within_the_limits(controller: Controller) -> None:
     assert {count_parameters(one.architecture.build(60, 1)) for one in limited} == {least}
     assert len(limited) == len(unlimited) == 4
     assert controller.worked(new, accepts=lambda _: False) == []
-
-
-def undecided(tastes: bool) -> Controller:
-    """A controller whose policy likes choice 0 of the first decision best, and then 1; all is recorded.
-
-    With tastes, large data sets want choice 0; small ones, and the mean of all, choice 1.
-    """
-    scaler = Scaler.fit(TASKS)
-    vectors = np.stack([scaler.transform(task) for task in TASKS])
-    task = np.repeat(np.arange(6), 12)
-    tokens = np.array([one.tokens for one in SPACE.enumerate()] * 6)
-    first = tokens[:, 0]
-    values = 0.6 + 0.20 * (first == 1)
-    if tastes:
-        values = 0.6 + 0.20 * (first == np.where(task >= 3, 0, 1)) + 0.05 * (first == 1)
-    values = values + np.random.default_rng(1).normal(0, 0.005, len(task))
-    records = Records(tuple(one.task for one in TASKS), vectors, task, tokens, values)
-    policy = Policy(SPACE, PolicyConfig(hidden=8, embedding=4, tanh_bound=None), len(NAMES), seed=3)
-    with torch.no_grad():
-        head = policy.heads[0]
-        assert isinstance(head, torch.nn.Linear)
-        head.bias[:2] += torch.tensor([9.0, 6.0])
-    known = tuple(
-        TrainingTask(one.task, tuple(row), 0.7)
-        for one, row in zip(TASKS, vectors.tolist(), strict=True)
-    )
-    return Controller(policy, scaler, known, predictor=Predictor.fit(records, steps=60))
 
 
 def test_what_is_proven_comes_first_unless_more_is_promised() -> None:

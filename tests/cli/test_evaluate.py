@@ -110,6 +110,24 @@ def test_training_says_what_it_cost(
     assert ambient(*arguments).out == answer.out
 
 
+def test_fewer_members_are_another_fidelity(
+    ambient: Callable, corpus: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = replace(fidelity.FULL, windows_per_epoch=64, epochs=2, members=2)
+    monkeypatch.setitem(fidelity._NAMED, "full", quick)
+    arguments = ["evaluate", corpus, "random:1", "--space", small_space(place), "--tasks", "Short1"]
+    arguments += ["--store", "rows.sqlite", "--engine", "inline", "--fidelity", "full"]
+    for members in ([], ["--members", "2"], ["--members", "1"]):
+        answer = ambient(*arguments, *members)
+        assert answer.code == 0, answer.err
+    with Store(place / "rows.sqlite") as store:
+        assert {row.fidelity_hash for row in store.rows()} == {
+            quick.hash,
+            replace(quick, members=1).hash,
+        }
+        assert len(store) == 2, "as many members as the fidelity says are no other fidelity"
+
+
 def small_space(place: Path) -> Path:
     path = place / "space.yaml"
     path.write_text(
@@ -141,6 +159,7 @@ def small_space(place: Path) -> Path:
         (["--store", "a.sqlite", "--tasks", "Reb1"], "--tasks: found no CORPUS"),
         (["--store", "a.sqlite", "--retry-failed"], "--retry-failed: found no CORPUS"),
         (["--store", "a.sqlite", "--workers", "2"], "--workers: found no CORPUS"),
+        (["--store", "a.sqlite", "--members", "1"], "--members: found no CORPUS"),
         (["corpus.yaml"], "found no architecture"),
         (["{corpus}", "random:0"], "random:0"),
         (["{corpus}", "random:1", "--seeds", "1,b"], "--seeds: found '1,b'"),
