@@ -307,7 +307,8 @@ class Policy(nn.Module):
 
     def _log_probabilities(self, logits: Tensor, possible: Tensor | None = None) -> Tensor:
         """Sharpen, bound and normalise logits (..., choices); sampling, training and deployment pass here."""
-        logits = logits / self.config.temperature
+        if self.config.temperature != 1:
+            logits = logits / self.config.temperature
         if self.config.tanh_bound is not None:
             logits = self.config.tanh_bound * torch.tanh(logits / self.config.tanh_bound)
         if possible is not None:

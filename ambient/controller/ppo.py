@@ -207,7 +207,7 @@ def update(
             loss = policy_loss - config.entropy_weight * entropy.mean()
             optimiser.zero_grad()
             loss.backward()
-            norm = nn.utils.clip_grad_norm_(parameters, config.gradient_norm)
+            norm = nn.utils.clip_grad_norm_(parameters, config.gradient_norm, foreach=True)
             optimiser.step()
             logs["clip_fraction"].append(float(clipped))
             logs["entropy"].append(float(entropy.detach().mean()))
