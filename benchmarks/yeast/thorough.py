@@ -27,11 +27,13 @@ from table import CACHE, CURVES, HERE, TABLE
 
 from ambient.child.fidelity import FULL, SEARCH
 from ambient.cli.progress import progress
+from ambient.controller.card import Controller
 from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import write_atomic, write_json_atomic
+from ambient.search.from_records import proven_in
 from ambient.space import Architecture, named_space
 
 SPACE = named_space("ambient-plus")
@@ -98,14 +100,14 @@ def train(
     others_of_six = [(one, 0, ONE) for one in others]
     short = (best, 0, FIVE)
     rivals = [(architectures[name], 0, ONE) for name in RIVALS]
-    rest = sorted(set(training) - set(CURVES))
-    drawn = np.random.default_rng(ORDER_SEED).permutation(rest).tolist()
+    drawn = drawn_tasks()
     stages = [
         *(
             [Request(task, *way) for task in CURVES]
             for way in (short, (best, 0, ONE), *others_of_six)
         ),
-        *([Request(task, *way) for way in (short, *rivals)] for task in drawn),
+        *([Request(task, *way) for way in rivals] for task in drawn),
+        *([Request(task, *short)] for task in drawn),
     ]
     try:
         with (
@@ -123,6 +125,27 @@ def train(
         with Store(CACHE / "thorough-only.sqlite") as own:
             own.put(*rows)
             export_tsv(own, ROWS)
+
+
+def drawn_tasks() -> list[str]:
+    """Give the other training tasks, in a drawn order."""
+    training = [spec.name for spec in read_corpus(HERE / "corpus.yaml").training_tasks]
+    rest = sorted(set(training) - set(CURVES))
+    return np.random.default_rng(ORDER_SEED).permutation(rest).tolist()
+
+
+def proven_at_full(controller: Controller) -> Controller:
+    """Tell a controller which architecture is best on all training tasks at `full`."""
+    corpus = read_corpus(HERE / "corpus.yaml")
+    tasks = prepare_corpus(corpus, CACHE / "tasks", [spec.name for spec in corpus.training_tasks])
+    with Store(CACHE / "thorough.sqlite") as store:
+        import_tsv(store, ROWS)
+        proven = proven_in(store.rows(list(tasks)), SPACE, tasks)
+    if proven is None:
+        raise SystemExit(
+            f"{ROWS}: no architecture was trained on all {len(tasks)} training tasks; go on"
+        )
+    return replace(controller, proven=proven)
 
 
 def frame(

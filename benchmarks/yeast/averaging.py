@@ -1,0 +1,155 @@
+"""What does averaging networks bring, of short and of long trainings, and of both together?
+
+    python benchmarks/yeast/averaging.py [--hours 1 | --recorded]
+
+On training tasks in thorough.py's drawn order, one after the other until the time is up: what is proven at `search`
+(good 3 of good.json) with five members of `search`, and what is better in long trainings (good 6) with three members
+of `full`. The logits of each member are kept in cache/averaging, so that every choice of members can be averaged.
+AUROCs go into averaging/rows.tsv, a table into averaging/results.md; `--recorded` only writes the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+import torch
+from measure import good_architectures
+from measured_text import as_gain
+from sklearn.metrics import roc_auc_score
+from table import CACHE, HERE
+from thorough import FIVE, SPACE, drawn_tasks
+
+from ambient.child.batches import Windows
+from ambient.child.fidelity import FULL
+from ambient.child.train import train_child
+from ambient.child.trained import logits_of_rows
+from ambient.data.corpus import read_corpus
+from ambient.data.prepare import prepare_corpus
+from ambient.files import write_atomic
+
+RECORDS = HERE / "averaging"
+ROWS = RECORDS / "rows.tsv"
+LOGITS = CACHE / "averaging"
+THREE = replace(FULL, name="full, three members", members=3)
+WAYS = {"short": (3, FIVE), "long": (6, THREE)}  # the number in good.json, and how it is trained
+CHOICES = {  # short and long members; both kinds count the same
+    "good 3, one of `search`": (1, 0),
+    "good 3, five of `search`": (5, 0),
+    "good 6, one of `full`": (0, 1),
+    "good 6, three of `full`": (0, 3),
+    "one and one": (1, 1),
+    "three and three": (3, 3),
+    "five and three": (5, 3),
+}
+
+
+def main() -> None:
+    """Train, average, tell."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--recorded", action="store_true", help="train nothing")
+    arguments = parser.parse_args()
+    RECORDS.mkdir(exist_ok=True)
+    if not arguments.recorded:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        LOGITS.mkdir(parents=True, exist_ok=True)
+        train_all(drawn_tasks(), time.monotonic() + 3600 * arguments.hours)
+        averaged = pd.DataFrame(
+            row for name in drawn_tasks() if is_there(name) for row in rows_of(name)
+        )
+        write_atomic(ROWS, averaged.to_csv(sep="\t", index=False, float_format="%.6f"))
+    text = as_text(pd.read_csv(ROWS, sep="\t"))
+    write_atomic(RECORDS / "results.md", text)
+    print(text)
+
+
+def is_there(name: str) -> bool:
+    """Say whether a task was trained in both ways."""
+    return all((LOGITS / f"{name}-{way}.npz").exists() for way in WAYS)
+
+
+def train_all(names: list[str], until: float) -> None:
+    """Train task after task, both ways beside each other."""
+    with ProcessPoolExecutor(len(WAYS), get_context("spawn")) as pool:
+        for name in names:
+            if time.monotonic() > until:
+                break
+            if not is_there(name):
+                print(name, list(pool.map(train, [name] * len(WAYS), WAYS)), flush=True)
+
+
+def train(name: str, way: str) -> float:
+    """Train a task in one way; keep the logits of each member; give the CPU seconds."""
+    path = LOGITS / f"{name}-{way}.npz"
+    if path.exists():
+        return 0.0
+    task = prepare_corpus(read_corpus(HERE / "corpus.yaml"), CACHE / "tasks", [name])[name]
+    number, fidelity = WAYS[way]
+    began = time.process_time()
+    trained = train_child(task, good_architectures(SPACE)[number], fidelity, seed=0)
+    seconds = time.process_time() - began
+    windows = Windows(task, trained.window_bp, fidelity.shift_bp, torch.device("cpu"))
+    kept = {}
+    for split in ("validation", "test"):
+        rows = task.subset(split)
+        kept[split] = np.stack(
+            [logits_of_rows([one], windows, rows, fidelity) for one in trained.members]
+        )
+        kept[f"{split}_truth"] = windows.truth[rows]
+    whole = path.with_suffix(".part.npz")
+    np.savez_compressed(whole, seconds=seconds, **kept)
+    whole.rename(path)
+    return seconds
+
+
+def rows_of(name: str) -> Iterator[dict[str, object]]:
+    """Give a task's AUROCs for each choice of members."""
+    short, long = (np.load(LOGITS / f"{name}-{way}.npz") for way in WAYS)
+    for choice, counts in CHOICES.items():
+        row: dict[str, object] = {"task": name, "choice": choice}
+        for split in ("validation", "test"):
+            parts = [
+                of[split][:count].mean(axis=0)
+                for of, count in zip((short, long), counts, strict=True)
+                if count
+            ]
+            row[f"{split}_auroc"] = roc_auc_score(short[f"{split}_truth"] > 0.5, sum(parts))
+        yield row
+
+
+def as_text(rows: pd.DataFrame) -> str:
+    """Write the means as Markdown."""
+    test, validation = (
+        rows.pivot_table(index="task", columns="choice", values=f"{split}_auroc")
+        for split in ("test", "validation")
+    )
+    first = test[next(iter(CHOICES))]
+    lines = [
+        f"{len(test)} training tasks; logits averaged, short and long ones counting the same.",
+        "",
+        "| networks | validation AUROC | test AUROC | over the first, in test AUROC (95% interval over tasks) "
+        "| on tasks |",
+        "|---" * 5 + "|",
+    ]
+    for choice in CHOICES:
+        gain = (test[choice] - first).to_numpy()
+        told = f"{as_gain(gain)} | {(gain > 0).sum()}" if gain.any() else " | "
+        lines.append(
+            f"| {choice} | {validation[choice].mean():.4f} | {test[choice].mean():.4f} | {told} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

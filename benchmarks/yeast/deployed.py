@@ -1,0 +1,165 @@
+"""What a user gets on data sets that no controller saw: the proposal, with what is proven at `full` first, trained so.
+
+    python benchmarks/yeast/deployed.py [--recorded]
+
+The first controller of zero_shot.py, told by thorough.py's trainings of the 36 training tasks which architecture is
+best at `full`, proposes for the 12 held-out tasks (deployed/proposals.json, kept once it is there), and each proposal
+is trained as `ambient propose --fit` trains it: `full`, five members. Beside it stand the same controller's proposals
+without that knowledge, at `search` and at `full` (zero_shot.py, `--full`), the same trained as `search` with five
+members, and 5-mer regression. Goes on where it stopped. Trainings go into deployed/rows.tsv.gz, tables into
+deployed/results.md and results.json; `--recorded` trains nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from measured_text import as_gain
+from table import CACHE, HERE
+from thorough import FIVE, SPACE, proven_at_full
+from zero_shot import DESCRIBED, descriptors_in, entry_of
+
+from ambient.child.fidelity import FULL, SEARCH
+from ambient.cli.progress import progress
+from ambient.controller.card import Controller
+from ambient.data.corpus import read_corpus
+from ambient.data.prepare import prepare_corpus
+from ambient.evaluate import PoolEngine, Remembering, Request, Store
+from ambient.evaluate.exchange import export_tsv, import_tsv
+from ambient.files import read_json, write_atomic, write_json_atomic
+
+RECORDS = HERE / "deployed"
+ROWS = RECORDS / "rows.tsv.gz"
+MEASURED = HERE / "zero-shot" / SPACE.name
+OWN = "proven at `full` first, `full`"
+SHORT = "proven at `search` first, `search`"
+AVERAGED = "proven at `search` first, `search`, five members"
+LONG = "proven at `search` first, `full`"
+KMER = "5-mer logistic regression"
+
+
+def main() -> None:
+    """Propose, train, tell."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recorded", action="store_true", help="train nothing")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
+    RECORDS.mkdir(exist_ok=True)
+    path = RECORDS / "proposals.json"
+    if not path.exists():
+        write_atomic(path, json.dumps(propose()) + "\n")
+    proposals = read_json(path, "file of proposals")
+    before = read_json(MEASURED / "proposals.json", "file of proposals")["controller"]
+    own, short = (
+        {name: SPACE.architecture(entry["tokens"]) for name, entry in found.items()}
+        for found in (proposals, {name: entries[0] for name, entries in before.items()})
+    )
+    requests = [Request(name, one, 0, FULL) for name, one in own.items()]
+    requests += [Request(name, one, 0, FIVE) for name, one in short.items()]
+    with Store(CACHE / "deployed.sqlite") as store:
+        if ROWS.exists():
+            import_tsv(store, ROWS)
+        if not arguments.recorded:
+            train(store, requests)
+        found = {
+            (row.task, row.architecture.key, row.fidelity_hash): row
+            for row in store.rows(list(own), SPACE.name, state="done")
+        }
+    asked = [(one.task, one.architecture.key, one.fidelity.hash) for one in requests]
+    missing = sum(key not in found for key in asked)
+    if missing:
+        raise SystemExit(f"{missing} of {len(asked)} trainings are not there yet; call this again")
+    rows = [found[key] for key in asked]
+    ways = {
+        name: {row.task: row.metrics["test_auroc"] for row in of}
+        for name, of in ((OWN, rows[: len(own)]), (AVERAGED, rows[len(own) :]))
+    }
+    seconds = {
+        OWN: float(np.mean([row.cpu_seconds for row in rows[: len(own)]])),
+        AVERAGED: float(np.mean([row.cpu_seconds for row in rows[len(own) :]])),
+    }
+    result = {
+        "ways": {**ways, **measured_before(before)},
+        "cpu_seconds": seconds,
+        "proven": [name for name, entry in proposals.items() if entry["proven"]],
+        "summary": {name: entry["summary"] for name, entry in proposals.items()},
+    }
+    write_json_atomic(RECORDS / "results.json", result)
+    text = as_text(result)
+    write_atomic(RECORDS / "results.md", text)
+    print(text)
+
+
+def propose() -> dict[str, Any]:
+    """Let the controller propose one architecture for each held-out task, with what is proven at `full`."""
+    controller = proven_at_full(Controller.load(MEASURED / "controller"))
+    found = {}
+    for described in descriptors_in(DESCRIBED):
+        (first,) = controller.propose(described)
+        found[described.task] = {**entry_of(first.architecture), "proven": first.proven}
+    return found
+
+
+def train(store: Store, requests: list[Request]) -> None:
+    """Train what is not there; write all that is known."""
+    corpus = read_corpus(HERE / "corpus.yaml")
+    tasks = prepare_corpus(corpus, CACHE / "tasks", sorted({one.task for one in requests}))
+    try:
+        with (
+            progress("trainings", len(requests)) as advance,
+            Remembering(PoolEngine(tasks), store) as engine,
+        ):
+            for done in engine.run(requests):
+                advance(done.task)
+    finally:
+        export_tsv(store, ROWS)
+
+
+def measured_before(before: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Give what the first controller's own proposals reached, as far as zero_shot.py trained them, and 5-mers."""
+    with Store(CACHE / "table.sqlite") as store:
+        import_tsv(store, HERE / "table.tsv.gz")
+        rows = [row for row in store.rows(list(before), SPACE.name, state="done") if row.seed == 0]
+    keys = {name: SPACE.architecture(entries[0]["tokens"]).key for name, entries in before.items()}
+    found: dict[str, dict[str, float]] = {SHORT: {}, LONG: {}}
+    for row in rows:
+        if row.architecture.key == keys[row.task] and row.fidelity_hash in {FULL.hash, SEARCH.hash}:
+            way = LONG if row.fidelity_hash == FULL.hash else SHORT
+            found[way][row.task] = row.metrics["test_auroc"]
+    kmer = read_json(MEASURED / "results.json", "file of results")["kmer"]
+    return {**found, KMER: kmer}
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """Write the means and each task as Markdown."""
+    ways = result["ways"]
+    tasks = list(ways[OWN])
+    own = np.array([ways[OWN][name] for name in tasks])
+    lines = [
+        f"12 held-out tasks; what is proven at `full` comes first on {len(result['proven'])} of them.",
+        "",
+        "| what comes first, and how it is trained | test AUROC | what a user gets is better by (95% interval over "
+        "tasks) | on tasks | CPU s |",
+        "|---" * 5 + "|",
+    ]
+    for way, of in ways.items():
+        reached = np.array([of[name] for name in tasks])
+        told = " | " if way == OWN else f"{as_gain(own - reached)} | {(own > reached).sum()}"
+        seconds = f"{result['cpu_seconds'][way]:.0f}" if way in result["cpu_seconds"] else ""
+        lines.append(f"| {way} | {reached.mean():.4f} | {told} | {seconds} |")
+    lines += ["", "| task | " + " | ".join(ways) + " |", "|---" * (len(ways) + 1) + "|"]
+    for name in tasks:
+        lines.append(f"| {name} | " + " | ".join(f"{of[name]:.3f}" for of in ways.values()) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
