@@ -48,12 +48,15 @@ class Start:
     ) -> list[Architecture]:
         """Give what the controller proposes, the zero-shot proposal first.
 
+        A search trains as the records were trained, so what is proven by these comes first, and not what is at `full`.
+
         Raises
         ------
         RunError
             As `Controller.propose`.
         """
-        proposals = self.controller.propose(self.descriptors, count, accepts)
+        short = replace(self.controller, proven=None)
+        proposals = short.propose(self.descriptors, count, accepts)
         return [proposal.architecture for proposal in proposals]
 
     def notice(self, task: str) -> str | None:

@@ -18,6 +18,7 @@ from ambient.controller.recorded import Proven
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Request, Store
 from ambient.search.from_records import proven_in
+from ambient.search.start import Start
 from ambient.space import Architecture
 
 ONE = replace(FULL, name="full, one member", members=1)
@@ -128,6 +129,12 @@ def test_where_limits_refuse_it_the_records_speak(controller: Controller) -> Non
     assert [one.architecture for one in limited] == [one.architecture for one in expected]
     assert limited[0].proven
     assert [one.fidelity for one in controller.worked(TASKS[0], accepts=accepts)] == [""] * 4
+
+
+def test_a_search_begins_with_what_the_records_prove(controller: Controller) -> None:
+    begun = Start(controller, TASKS[0]).propose(3)
+    assert begun == [one.architecture for one in undecided(tastes=True).propose(TASKS[0], top=3)]
+    assert begun[0] != controller.propose(TASKS[0])[0].architecture
 
 
 def test_a_card_with_half_of_it_is_refused(controller: Controller, tmp_path: Path) -> None:
