@@ -135,7 +135,8 @@ def measured_before(before: Mapping[str, Any]) -> dict[str, dict[str, float]]:
             way = LONG if row.fidelity_hash == FULL.hash else SHORT
             found[way][row.task] = row.metrics["test_auroc"]
     kmer = read_json(MEASURED / "results.json", "file of results")["kmer"]
-    return {**found, KMER: kmer}
+    ways = {**found, KMER: kmer}
+    return {way: {name: of[name] for name in before} for way, of in ways.items()}
 
 
 def as_text(result: Mapping[str, Any]) -> str:

@@ -194,8 +194,9 @@ def card(
 
 def deployed_rows(result: Mapping[str, Any]) -> list[str]:
     """Write what deployed.py measured."""
+    tasks = sorted(next(iter(result["ways"].values())))
     (own, reached), *others = (
-        (way, np.array(list(of.values()))) for way, of in result["ways"].items()
+        (way, np.array([of[name] for name in tasks])) for way, of in result["ways"].items()
     )
     lines = [f"| **this controller's proposal** ({own}) | **{reached.mean():.3f}** | | |"]
     for way, other in others:
