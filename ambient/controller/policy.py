@@ -164,6 +164,11 @@ class Policy(nn.Module):
         )  # any row does where there is no such choice
         self.register_buffer("_head_rows", rows, persistent=False)
         tables = list(self.embeddings)
+        # Each once more, to be found without looking for it: it is read often.
+        self._different_tables = [
+            one for one in self.embeddings.values() if isinstance(one, nn.Embedding)
+        ]
+        self._linear_heads = [head for head in self.heads if isinstance(head, nn.Linear)]
         heights = [len(weight) for weight in self.embeddings.parameters()]
         first = [sum(heights[: tables.index(name)]) for name in self._tables]
         self.register_buffer("_first_rows", torch.tensor(first), persistent=False)
@@ -250,7 +255,7 @@ class Policy(nn.Module):
         """
         outputs, _ = self.lstm(self._inputs(tokens), self._initial_state(descriptors))
         outputs = outputs.transpose(0, 1)
-        heads = [head for head in self.heads if isinstance(head, nn.Linear)]
+        heads = self._linear_heads
         shape = len(heads), self._possible.shape[1], self.config.hidden
         weights = torch.cat([head.weight for head in heads]).index_select(0, self._head_rows)
         biases = torch.cat([head.bias for head in heads]).index_select(0, self._head_rows)
@@ -317,7 +322,7 @@ class Policy(nn.Module):
 
     def _inputs(self, tokens: Tensor) -> Tensor:
         """Give what the LSTM reads on the way to architectures: (batch, decisions) -> (batch, decisions, embedding)."""
-        table = torch.cat([one.get_parameter("weight") for one in self.embeddings.values()])
+        table = torch.cat([one.weight for one in self._different_tables])
         read = tokens[:, :-1]
         embedded = nn.functional.embedding(read.clamp(min=0) + self._first_rows[:-1], table)
         embedded = torch.where(read[:, :, None] >= 0, embedded, self.inactive)

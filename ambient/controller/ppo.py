@@ -204,13 +204,14 @@ def update(
                 stopped = True
                 break
             policy_loss = ppo_loss(new, sampled[chosen], advantages[chosen], config.clip_ratio)
-            loss = policy_loss - config.entropy_weight * entropy.mean()
+            mean_entropy = entropy.mean()
+            loss = policy_loss - config.entropy_weight * mean_entropy
             optimiser.zero_grad()
             loss.backward()
             norm = nn.utils.clip_grad_norm_(parameters, config.gradient_norm, foreach=True)
             optimiser.step()
             logs["clip_fraction"].append(float(clipped))
-            logs["entropy"].append(float(entropy.detach().mean()))
+            logs["entropy"].append(float(mean_entropy.detach()))
             logs["policy_loss"].append(float(policy_loss.detach()))
             logs["gradient_norm"].append(float(norm))
         if stopped:
