@@ -128,3 +128,4 @@ def test_what_was_best_before_is_told(folder: Path, tmp_path: Path) -> None:
     first = (*at_full, everywhere)[0]
     assert all(one["architecture"] == first["architecture"] for one in proven)
     assert said.count("proven on all training tasks") == len(proven)
+    assert ("expected AUROCs are of one short training" in said) == bool(at_full)

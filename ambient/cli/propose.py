@@ -182,12 +182,20 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
             "proposal as a guess, and search from it, or train a controller on a corpus with data sets like this",
             err=True,
         )
+    at_full = [one for one in entry["worked"] if one["fidelity"]]
     for rank, proposal in enumerate(proposals, start=1):
         expected = proposal["expected"]
         told = "" if expected is None else EXPECTED.format(**expected)
         proven = ", proven on all training tasks" if proposal["proven"] else ""
+        if proven and at_full:
+            proven += " in long trainings"
         click.echo(
             f"{rank}. probability {proposal['probability']:.3g}{proven}{told}: {proposal['summary']}"
+        )
+    if at_full:
+        click.echo(
+            "expected AUROCs are of one short training, as the controller's records are; what is proven in long ones may "
+            "reach less in a short one"
         )
     if entry["worked"]:
         click.echo("what was best on training tasks:")
