@@ -194,8 +194,8 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
         )
     if at_full:
         click.echo(
-            "expected AUROCs are of one short training, as the controller's records are; what is proven in long ones may "
-            "reach less in a short one"
+            "expected AUROCs are of one short training, as the controller's records are; what is proven in long ones "
+            "may reach less in a short one"
         )
     if entry["worked"]:
         click.echo("what was best on training tasks:")
