@@ -4,9 +4,9 @@
 
 On six training tasks (those of `table.CURVES`): the architectures of good.json that the table has for all training
 tasks and the best of its random ones, trained at `full` with one member; and the best of good.json as `search` with
-five members. Then, on the other training tasks in a drawn order, one task after the other until the time is up: the
-same five members, and at `full` with one member the two that the six tasks speak for. Goes on where it stopped.
-Evaluations go into thorough/rows.tsv.gz, tables into thorough/results.md and results.json; `--recorded` trains nothing.
+five members. Then, on the other training tasks in a drawn order until the time is up: at `full` with one member the two
+that the six tasks speak for, and then the same five members. Goes on where it stopped. Evaluations go into
+thorough/rows.tsv.gz, tables into thorough/results.md and results.json; `--recorded` trains nothing.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def train(
             for way in (short, (best, 0, ONE), *others_of_six)
         ),
         *([Request(task, *way) for way in rivals] for task in drawn),
-        *([Request(task, *short)] for task in drawn),
+        *([Request(task, *short) for task in drawn[at : at + 2]] for at in range(0, len(drawn), 2)),
     ]
     try:
         with (
