@@ -13,27 +13,13 @@ from ambient.controller.recorded import Proven, Records, best_on, reached
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Store
 from ambient.evaluate.predicted import METRIC, PredictorEngine, records_of, rows_like
-from ambient.evaluate.table import read_recorded
 from ambient.search.ambient import AmbientSearcher
 
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
     from ambient.space import SearchSpace
 
-__all__ = ["answering", "learn_predictor", "predictor_from", "predictor_of", "proven_in"]
-
-
-def learn_predictor(
-    path: Path, searcher: AmbientSearcher, tasks: Mapping[str, TaskData]
-) -> PredictorEngine:
-    """Learn from what is recorded of the training tasks what architectures are worth.
-
-    Raises
-    ------
-    RunError
-        The file is no store and no exported table, or holds too few rows of this run's kind.
-    """
-    return answering(predictor_from(read_recorded(path), path, searcher, tasks), searcher, tasks)
+__all__ = ["answering", "predictor_from", "predictor_of", "proven_in"]
 
 
 def answering(

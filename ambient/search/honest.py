@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +45,10 @@ class HonestPredictor:
     ----------
     folder : path
         Of the run.
-    recorded : path
-        A store, or a table that `ambient evaluate --export` wrote.
+    recorded : sequence of Evaluation
+        What is known before.
+    where : path
+        The file that it comes from.
     searcher : AmbientSearcher
         Whose policy proposes.
     tasks : mapping of str to TaskData
@@ -62,19 +64,18 @@ class HonestPredictor:
     def __init__(
         self,
         folder: Path,
-        recorded: Path,
+        recorded: Sequence[Evaluation],
+        where: Path,
         searcher: AmbientSearcher,
         tasks: Mapping[str, TaskData],
         store: Store,
         engine: EngineChoice,
         retry_failed: bool = False,
     ) -> None:
-        from ambient.evaluate.table import read_recorded
-
-        self._folder, self._where = folder, recorded
+        self._folder, self._where = folder, where
         self._searcher, self._tasks = searcher, tasks
         self._store, self._engine, self._retry_failed = store, engine, retry_failed
-        self._rows = read_recorded(recorded)
+        self._rows = list(recorded)
         self._predictor: Predictor | None = None  # learned from all rows
 
     def learn(self) -> PredictorEngine:

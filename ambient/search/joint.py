@@ -23,7 +23,7 @@ from ambient.evaluate.table import read_recorded
 from ambient.files import read_json, write_json_atomic
 from ambient.search.ambient import AmbientSearcher
 from ambient.search.config import AmbientConfig
-from ambient.search.from_records import learn_predictor, predictor_of, proven_in
+from ambient.search.from_records import answering, predictor_from, predictor_of, proven_in
 from ambient.search.honest import HonestPredictor
 from ambient.search.journal import Journal, read_journal
 from ambient.search.loop import Step, run_search
@@ -194,18 +194,24 @@ def train_jointly(
         stack.enter_context(one_thread())
         store = stack.enter_context(Store(config.store or folder / "store.sqlite"))
         choice = as_choice(config.engine, config.workers)
+        recorded = read_recorded(choice.path) if choice.kind == "predictor" else None
         honest: HonestPredictor | None = None
-        if config.real_every:
+        engine: Engine
+        if recorded is None:
+            engine = stack.enter_context(
+                _open_engine(stack, choice, training, store, config.retry_failed)
+            )
+        elif config.real_every:
             real = replace(choice, name="pool")
+            where = choice.path
             honest = HonestPredictor(
-                folder, choice.path, searcher, training, store, real, config.retry_failed
+                folder, recorded, where, searcher, training, store, real, config.retry_failed
             )
             honest.recall()
-            engine: Engine = honest.learn()
+            engine = honest.learn()
         else:
-            engine = stack.enter_context(
-                _open_engine(stack, choice, searcher, training, store, config.retry_failed)
-            )
+            learned = predictor_from(recorded, choice.path, searcher, training)
+            engine = stack.enter_context(answering(learned, searcher, training))
         journal = stack.enter_context(Journal(folder / JOURNAL, keep_steps=searcher.steps))
         ends = None if config.hours is None else started + 3600 * config.hours
         after = _AfterStep(folder, searcher, tracker, metric, ends, on_step)
@@ -235,8 +241,8 @@ def train_jointly(
             if isinstance(engine, PredictorEngine)
             else predictor_of(store, searcher, training, metric)
         )
-        recorded = read_recorded(choice.path) if choice.kind == "predictor" else store.rows(names)
-        proven = proven_in(recorded, space, training, metric)
+        known = store.rows(names) if recorded is None else recorded
+        proven = proven_in(known, space, training, metric)
         controller = replace(searcher.controller(), predictor=predictor, proven=proven)
         controller.save(folder / "controller")
         if config.track != "none":
@@ -311,14 +317,11 @@ def _is_round(step: int, until: int, every: int | None) -> bool:
 def _open_engine(
     stack: ExitStack,
     choice: EngineChoice,
-    searcher: AmbientSearcher,
     tasks: Mapping[str, TaskData],
     store: Store,
     retry_failed: bool,
 ) -> Engine:
     """Open the engine; what children that it trains come to, and what they cost, is remembered."""
-    if choice.kind == "predictor":
-        return learn_predictor(choice.path, searcher, tasks)
     engine = open_engine(choice, tasks)
     if not choice.trains:
         return engine

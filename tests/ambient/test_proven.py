@@ -89,6 +89,18 @@ def test_a_training_from_records_finds_it_and_its_controller_keeps_it(tmp_path: 
     assert first.tasks == tuple(sorted(LEARNING))
 
 
+def test_records_that_vanish_while_it_trains_cost_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "rows.sqlite"
+    with Store(path) as store:
+        store.put(*rows(dict.fromkeys(ALL, 0.6), TINY), *rows({ALL[0]: 0.9}))
+    engine = f"predictor:{path}"
+    controller = train_small(
+        tmp_path / "run", steps=2, engine=engine, on_step=lambda _: path.unlink(missing_ok=True)
+    )
+    assert not path.exists()
+    assert controller.proven == Proven(ALL[0].tokens, pytest.approx(0.9), ONE)
+
+
 @pytest.fixture(scope="module")
 def controller() -> Controller:
     """Likes choice 0 of the first decision for large data sets, 1 for small; at `full`, choice 4 was best."""
