@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ambient.controller.policy import Begun, Policy
+from ambient.controller.policy import Begun, Policy, along
 
-__all__ = ["beam", "most_probable"]
+__all__ = ["Beams", "beam", "most_probable"]
 
 ROUNDING = 1e-4  # by which two passes may differ in one log-probability, with room to spare
 
@@ -43,9 +43,7 @@ def beam(policy: Policy, descriptors: Tensor, width: int) -> list[tuple[Tensor, 
 
 
 @torch.no_grad()
-def most_probable(
-    policy: Policy, descriptors: Tensor, count: int, width: int
-) -> list[tuple[Tensor, Tensor]]:
+def most_probable(policy: Policy, descriptors: Tensor, count: int, width: int) -> Beams:
     """Find the `count` most probable architectures for each of several data sets, in two passes.
 
     A narrow beam finds as many that are good, and remembers the beginnings that it gives up. Those that are as probable
@@ -63,8 +61,8 @@ def most_probable(
 
     Returns
     -------
-    list of (tokens, log_probability), one for each data set
-        As `beam` gives them; fewer than `count` only where the space has fewer, and maybe more.
+    Beams
+        Of each data set fewer than `count` only where the space has fewer, and maybe more.
     """
     narrow = _Rows.first(policy, descriptors)
     given_up = []
@@ -79,10 +77,46 @@ def most_probable(
     for left in given_up:
         if wide is not None:
             wide, _ = _grow(policy, wide, max(count, width), floor)
-        wide = _Rows.joined(
-            [part for part in (wide, left.taken(policy, floor)) if part is not None]
-        )
-    return _by_data_set([narrow, *([] if wide is None else [wide])], len(descriptors))
+        again = left.taken(policy, left.scores >= floor[left.owners, None])
+        wide = _Rows.joined([part for part in (wide, again) if part is not None])
+    found = [narrow, *([] if wide is None else [wide])]
+    return Beams(_by_data_set(found, len(descriptors)), policy, narrow, tuple(given_up))
+
+
+@dataclass(frozen=True)
+class Beams:
+    """The most probable architectures for each of several data sets, and how they were found.
+
+    Parameters
+    ----------
+    best : list of (tokens, log_probability), one for each data set
+        As `beam` gives them.
+    """
+
+    best: list[tuple[Tensor, Tensor]]
+    _policy: Policy
+    _narrow: _Rows
+    _given_up: tuple[_Left, ...]  # at each decision
+
+    @torch.no_grad()
+    def log_probability(self, tokens: Sequence[int]) -> Tensor:
+        """Give the log-probability of any one architecture for each data set, float32, (batch,).
+
+        It is read from where the narrow beam gave it up.
+        """
+        wanted = torch.tensor(tokens)
+        found = torch.zeros(len(self.best))
+        kept = (self._narrow.begun.tokens == wanted).all(dim=1)
+        found[self._narrow.owners[kept]] = self._narrow.totals[kept]
+        for index, left in enumerate(self._given_up):
+            is_way = (left.begun.tokens == wanted[:index]).all(dim=1)
+            is_token = torch.arange(left.scores.shape[1]) == wanted[index] + 1
+            rows = left.taken(self._policy, is_way[:, None] & is_token & (left.scores > -math.inf))
+            if rows is not None:
+                rest = wanted.expand(len(rows.owners), -1)
+                read = self._policy.read_on(rows.begun, rest)
+                found[rows.owners] = rows.totals + along(read, rest[:, index + 1 :])[0]
+        return found
 
 
 @dataclass
@@ -113,22 +147,20 @@ class _Rows:
 
 @dataclass
 class _Left:
-    """Beginnings that were given up: what would have been taken after which rows."""
+    """Beginnings after a step, and what was given up of what could be taken after them."""
 
-    begun: Begun  # after its step, before a token was taken
-    rows: Tensor
-    tokens: Tensor
+    begun: Begun  # before a token was taken
     owners: Tensor
-    totals: Tensor
+    scores: Tensor  # (rows, 1 + choices): log-probability with each token, -1 first; -inf for what was kept
 
-    def taken(self, policy: Policy, floor: Tensor) -> _Rows | None:
-        """Take up again what is as probable as its data set's floor; None where nothing is."""
-        again = self.totals >= floor[self.owners]
-        if not again.any():
+    def taken(self, policy: Policy, again: Tensor) -> _Rows | None:
+        """Take up some tokens again, bool, (rows, 1 + choices); None where there are none."""
+        rows, columns = again.nonzero(as_tuple=True)
+        if not len(rows):
             return None
-        begun = self.begun.chosen(self.rows[again])
-        policy.take(begun, self.tokens[again])
-        return _Rows(begun, self.owners[again], self.totals[again])
+        begun = self.begun.chosen(rows)
+        policy.take(begun, columns - 1)
+        return _Rows(begun, self.owners[rows], self.scores[rows, columns])
 
 
 def _grow(
@@ -141,15 +173,13 @@ def _grow(
     grown = torch.nn.functional.pad(log_probabilities, (1, 0), value=-math.inf)
     grown = torch.where(active[:, None], grown, _only_first(grown.shape[1]))
     scores = rows.totals[:, None] + grown
-    least = -math.inf if floor is None else floor[rows.owners, None]
-    parents, columns = ((scores >= least) & (scores > -math.inf)).nonzero(as_tuple=True)
-    owners, totals = rows.owners[parents], scores[parents, columns]
-    kept, cut = _best_of_each(owners, totals, width)
-    tokens = columns - 1
-    left = _Left(begun, parents[cut], tokens[cut], owners[cut], totals[cut])
-    begun = begun.chosen(parents[kept])
-    policy.take(begun, tokens[kept])
-    return _Rows(begun, owners[kept], totals[kept]), left
+    parents, columns = _best_of_each(rows.owners, scores, width, floor)
+    totals = scores[parents, columns]
+    scores[parents, columns] = -math.inf
+    left = _Left(begun, rows.owners, scores)
+    begun = begun.chosen(parents)
+    policy.take(begun, columns - 1)
+    return _Rows(begun, rows.owners[parents], totals), left
 
 
 def _only_first(count: int) -> Tensor:
@@ -157,20 +187,24 @@ def _only_first(count: int) -> Tensor:
     return torch.tensor([0.0] + [-math.inf] * (count - 1))
 
 
-def _best_of_each(owners: Tensor, scores: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Give the indices of the `width` highest scores of each owner (owners ascending), and of the others."""
-    if not len(owners):
-        return owners, owners
-    counts = torch.bincount(owners)
-    first = counts.cumsum(0) - counts
-    grid = scores.new_full((len(counts), int(counts.max())), -math.inf)
-    grid[owners, torch.arange(len(owners)) - first[owners]] = scores
-    order = torch.argsort(grid, dim=1, descending=True, stable=True)  # the padding comes last
-    rank = torch.arange(grid.shape[1])
-    indices = first[:, None] + order
-    is_kept = rank < counts.clamp(max=width)[:, None]
-    is_cut = (rank < counts[:, None]) & ~is_kept
-    return indices[is_kept], indices[is_cut]
+def _best_of_each(
+    owners: Tensor, scores: Tensor, width: int, floor: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Give rows and columns of the `width` highest scores of each owner (owners ascending) above its floor."""
+    if width == 1 and floor is None:  # each owner has one row
+        return torch.arange(len(owners)), scores.argmax(dim=1)
+    least = -math.inf if floor is None else floor[owners, None]
+    rows, columns = ((scores >= least) & (scores > -math.inf)).nonzero(as_tuple=True)
+    counts = torch.bincount(owners[rows])
+    if len(rows) and int(counts.max()) > width:
+        first = counts.cumsum(0) - counts
+        grid = scores.new_full((len(counts), int(counts.max())), -math.inf)
+        grid[owners[rows], torch.arange(len(rows)) - first[owners[rows]]] = scores[rows, columns]
+        order = torch.argsort(grid, dim=1, descending=True, stable=True)  # the padding comes last
+        is_kept = torch.arange(grid.shape[1]) < counts.clamp(max=width)[:, None]
+        kept = (first[:, None] + order)[is_kept]
+        rows, columns = rows[kept], columns[kept]
+    return rows, columns
 
 
 def _by_data_set(found: Sequence[_Rows], count: int) -> list[tuple[Tensor, Tensor]]:

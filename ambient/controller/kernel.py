@@ -12,6 +12,7 @@ from ambient.controller.recorded import Records
 from descriptors.schema import DESCRIPTORS
 
 __all__ = [
+    "JITTER",
     "VARIANCES",
     "Free",
     "Standardised",
@@ -28,7 +29,7 @@ Free = Mapping[
     str, Tensor
 ]  # what is learned: logarithms, but for the mean and the slope of the noise
 VARIANCES = ("task", "task_own", "architecture", "descriptors", "architecture_own", "noise")
-_JITTER = 1e-6  # share of the variance that keeps Cholesky's factor real
+JITTER = 1e-6  # share of the variance that keeps Cholesky's factor real
 _GROUPS = tuple(dict.fromkeys(entry.group for entry in DESCRIPTORS))
 
 
@@ -107,7 +108,7 @@ def covariance_of(free: Free, data: Standardised) -> Tensor:
 def factor_of(covariance: Tensor) -> Tensor:
     """Cholesky's factor of a covariance."""
     size = len(covariance)
-    jitter = _JITTER * covariance.diagonal().mean().detach() * torch.eye(size, dtype=torch.float64)
+    jitter = JITTER * covariance.diagonal().mean().detach() * torch.eye(size, dtype=torch.float64)
     return torch.linalg.cholesky(covariance + jitter)
 
 

@@ -253,12 +253,45 @@ class Policy(nn.Module):
         Tensor, float32, shape (decisions, batch, most choices of a decision)
             With gradient; also where the decision is not active. `IMPOSSIBLE` where it has fewer choices.
         """
-        outputs, _ = self.lstm(self._inputs(tokens), self._initial_state(descriptors))
+        return self.read_on(self.begin(descriptors), tokens)
+
+    def read_on(self, begun: Begun, tokens: Tensor) -> Tensor:
+        """Read given architectures to their end, as `read` does, from what is begun of them.
+
+        Parameters
+        ----------
+        begun : Begun
+            Their first decisions.
+        tokens : Tensor, int64, shape (batch, decisions)
+            Complete architectures; -1 where a decision is not active.
+
+        Returns
+        -------
+        Tensor, float32, shape (decisions that are left, batch, most choices of a decision)
+        """
+        done = begun.tokens.shape[1]
+        if done == len(self.choice_counts):
+            return torch.empty((0, len(tokens), self._possible.shape[1]))
+        outputs, _ = self.lstm(self._inputs(begun, tokens), begun.state)
         outputs = outputs.transpose(0, 1)
-        heads = self._linear_heads
-        shape = len(heads), self._possible.shape[1], self.config.hidden
-        weights = torch.cat([head.weight for head in heads]).index_select(0, self._head_rows)
-        biases = torch.cat([head.bias for head in heads]).index_select(0, self._head_rows)
+        skips = list(self.space.skips)
+        if skips and done:  # they look back
+            outputs = torch.cat([torch.stack(begun.outputs), outputs])
+        read = self._choices(outputs, 0 if skips else done)
+        return read[done:] if skips else read
+
+    def _choices(self, outputs: Tensor, first: int) -> Tensor:
+        """Give the log-probabilities of all choices of the decisions from `first` on, after what the LSTM gave there.
+
+        (decisions, batch, hidden) -> (decisions, batch, most choices). `first` is 0 where the space has skips.
+        """
+        heads, most = self._linear_heads[first:], self._possible.shape[1]
+        shape = len(heads), most, self.config.hidden
+        rows = self._head_rows[first * most :]
+        if first:
+            rows = rows - rows[0]
+        weights = torch.cat([head.weight for head in heads]).index_select(0, rows)
+        biases = torch.cat([head.bias for head in heads]).index_select(0, rows)
         weights, biases = weights.view(shape).transpose(1, 2), biases.view(shape[0], 1, shape[1])
         skips = list(self.space.skips)
         if not skips:
@@ -269,7 +302,7 @@ class Policy(nn.Module):
             wanted = self.attention(outputs[self._read_after], outputs[skips])
             wanted = nn.functional.pad(wanted, (0, logits.shape[2] - wanted.shape[2]))
             logits = torch.cat([logits, wanted])[torch.tensor([*plain, *skips]).argsort()]
-        return self._log_probabilities(logits, self._possible[:, None])
+        return self._log_probabilities(logits, self._possible[first:, None])
 
     def begin(self, descriptors: Tensor) -> Begun:
         """Begin to write an architecture for each row of descriptors, float32, (batch, 2 * D)."""
@@ -293,15 +326,19 @@ class Policy(nn.Module):
             logits = self.attention(begun.outputs[decision.skip[0] + 1], output[:, 0])
         active = torch.ones(len(begun.tokens), dtype=torch.bool)
         for condition in decision.when:
-            taken = begun.tokens[:, condition.decision, None]
-            active &= (taken == torch.tensor(sorted(condition.tokens))).any(dim=1)
+            taken = begun.tokens[:, condition.decision]
+            active &= sum(taken == token for token in condition.tokens) > 0
         return self._log_probabilities(logits), active
 
     def take(self, begun: Begun, chosen: Tensor) -> None:
         """Write a token (batch,) after each beginning; -1 where it is not active."""
         index = begun.tokens.shape[1]
-        embedded = self.embeddings[self._tables[index]](chosen.clamp(min=0))
-        begun.inputs = torch.where(chosen[:, None] >= 0, embedded, self.inactive)
+        table = self.embeddings[self._tables[index]]
+        if self.space.decisions[index].when:
+            embedded = table(chosen.clamp(min=0))
+            begun.inputs = torch.where(chosen[:, None] >= 0, embedded, self.inactive)
+        else:
+            begun.inputs = table(chosen)
         begun.tokens = torch.cat([begun.tokens, chosen[:, None]], dim=1)
 
     def _initial_state(self, descriptors: Tensor) -> tuple[Tensor, Tensor]:
@@ -320,13 +357,14 @@ class Policy(nn.Module):
             logits = logits.masked_fill(~possible, IMPOSSIBLE)
         return torch.log_softmax(logits, dim=-1)
 
-    def _inputs(self, tokens: Tensor) -> Tensor:
-        """Give what the LSTM reads on the way to architectures: (batch, decisions) -> (batch, decisions, embedding)."""
+    def _inputs(self, begun: Begun, tokens: Tensor) -> Tensor:
+        """Give what the LSTM reads on the way from beginnings to architectures: (batch, decisions left, embedding)."""
+        done = begun.tokens.shape[1]
         table = torch.cat([one.weight for one in self._different_tables])
-        read = tokens[:, :-1]
-        embedded = nn.functional.embedding(read.clamp(min=0) + self._first_rows[:-1], table)
+        read = tokens[:, done:-1]
+        embedded = nn.functional.embedding(read.clamp(min=0) + self._first_rows[done:-1], table)
         embedded = torch.where(read[:, :, None] >= 0, embedded, self.inactive)
-        return torch.cat([self.start.expand(len(tokens), 1, -1), embedded], dim=1)
+        return torch.cat([begun.inputs[:, None], embedded], dim=1)
 
 
 class SkipAttention(nn.Module):

@@ -208,7 +208,10 @@ def update(
             loss = policy_loss - config.entropy_weight * mean_entropy
             optimiser.zero_grad()
             loss.backward()
-            norm = nn.utils.clip_grad_norm_(parameters, config.gradient_norm, foreach=True)
+            gradients = [one.grad for one in parameters if one.grad is not None]
+            norm = nn.utils.get_total_norm(gradients, foreach=True)
+            if norm > config.gradient_norm:
+                nn.utils.clip_grads_with_norm_(parameters, config.gradient_norm, norm, foreach=True)
             optimiser.step()
             logs["clip_fraction"].append(float(clipped))
             logs["entropy"].append(float(mean_entropy.detach()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ambient.controller.kernel import (
+    JITTER,
     VARIANCES,
     Standardised,
     alike_tasks,
@@ -26,6 +27,8 @@ from ambient.controller.recorded import Records
 
 __all__ = ["Prediction", "Predictor"]
 
+_NO_LEVEL = torch.tensor(0.0)
+_REMEMBERED = 64  # architectures
 _PARAMETERS = ("mean", "variances", "noise_slope", "decisions", "groups")
 
 
@@ -163,13 +166,23 @@ class Predictor:
         """
         data, variances = self._solved[0], self._variances
         networks, which = _different(tokens)
-        asked = torch.tensor(vectors, dtype=torch.float64)
         alike = alike_tokens(self._free, networks, data.networks)
-        mean, explained = self._read(asked, which, alike, variances["task"])
+        tasks = self._likeness(vectors)
+        explained = torch.empty(len(which), dtype=torch.float64)
+        is_frequent = torch.bincount(which) > len(data.vectors)
+        rest = ~is_frequent[which]
+        explained[rest] = self._explained(tasks[rest], alike[which[rest]], variances["task"])
+        for index in is_frequent.nonzero()[:, 0].tolist():
+            rows = which == index
+            share = torch.nn.functional.pad(tasks[rows], (0, 1), value=1.0)
+            product = self._product(tuple(networks[index].tolist()))
+            explained[rows] = ((share @ product) * share).sum(1)
+        mean = self._mean(tasks, which, alike, variances["task"]) + self._free["mean"]
         prior = torch.stack([variances[name] for name in VARIANCES if name != "noise"]).sum()
+        asked = torch.tensor(vectors, dtype=torch.float64)
         left = prior + noise_of(self._free, asked) - explained
         deviation = left.clamp_min(1e-12).sqrt() * data.scale
-        return Prediction(data.unscaled(mean + self._free["mean"]), deviation.numpy())
+        return Prediction(data.unscaled(mean), deviation.numpy())
 
     def difference(self, vectors: np.ndarray, tokens: np.ndarray, others: np.ndarray) -> Prediction:
         """Predict how much more architectures are worth than others, on data sets that are none of the recorded ones.
@@ -185,75 +198,131 @@ class Predictor:
         Prediction
             Of the difference, as far as descriptors tell: without noise and without what is the data set's own.
         """
-        data, variances = self._solved[0], self._variances
-        pairs, which = _different(np.hstack([tokens, others]))
-        one, other = pairs.tensor_split(2, dim=1)
-        alike = [alike_tokens(self._free, of, data.networks) for of in (one, other)]
-        asked = torch.tensor(vectors, dtype=torch.float64)
-        mean, explained = self._read(asked, which, alike[0] - alike[1], torch.tensor(0.0))
-        apart = (one != other).double() @ self._free["decisions"].exp()
-        worth = variances["architecture"] + variances["descriptors"]
-        left = (2 * worth * (1 - torch.exp(-apart)))[which] - explained
-        deviation = left.clamp_min(0.0).sqrt()
-        return Prediction((mean * data.scale).numpy(), (deviation * data.scale).numpy())
+        scale = self._solved[0].scale
+        which, alike, apart = self._pairs(tokens, others)
+        tasks = self._likeness(vectors)
+        mean = self._mean(tasks, which, alike, _NO_LEVEL)
+        left = self._worth(apart) - self._explained(tasks, alike[which], _NO_LEVEL)
+        return Prediction((mean * scale).numpy(), (left.clamp_min(0.0).sqrt() * scale).numpy())
 
-    def _read(
-        self, vectors: Tensor, which: Tensor, alike: Tensor, level: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Read the posterior of values: their mean, and how much of their variance the records explain.
+    def promises(
+        self, vectors: np.ndarray, tokens: np.ndarray, others: np.ndarray, deviations: float
+    ) -> np.ndarray:
+        """Say where an architecture is expected to be better than another by so many deviations of the difference.
 
-        A value's covariance with the records is linear in the likeness of its data set to the recorded tasks. So where
-        one architecture is asked about for many data sets, the records are solved for each task and not for each value.
+        What `difference` gives is compared; its deviation, for which the records have to be solved, only where it could
+        be small enough: it would be as small as can be if every architecture's worth were known on every recorded task.
 
         Parameters
         ----------
-        vectors : Tensor, float64, shape (m, 2 D)
+        vectors, tokens, others : arrays
+            As for `difference`.
+        deviations : float
+
+        Returns
+        -------
+        array, bool, shape (m,)
+        """
+        which, alike, apart = self._pairs(tokens, others)
+        tasks = self._likeness(vectors)
+        mean = self._mean(tasks, which, alike, _NO_LEVEL)
+        recorded = self._solved[0].vectors
+        between = self._worth_across(alike_tasks(self._free, recorded, recorded))
+        between = between + JITTER * torch.eye(len(between), dtype=torch.float64)
+        across = self._worth_across(tasks)
+        known = (across * torch.linalg.solve(between, across.T).T).sum(1)
+        share = known / self._worth_across(torch.tensor(1.0))
+        least = (self._worth(apart) * (1 - share)).clamp_min(0.0).sqrt()
+        found = (mean > deviations * least).numpy()
+        (rows,) = found.nonzero()
+        if len(rows):
+            exact = self.difference(vectors[rows], tokens[rows], others[rows])
+            found[rows] = exact.mean > deviations * exact.deviation
+        return found
+
+    def _likeness(self, vectors: np.ndarray) -> Tensor:
+        """How alike data sets are to each recorded task; (m, 2 D) -> float64, (m, T)."""
+        asked = torch.tensor(vectors, dtype=torch.float64)
+        return alike_tasks(self._free, asked, self._solved[0].vectors)
+
+    def _pairs(self, tokens: np.ndarray, others: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Compare architectures with others.
+
+        Returns
+        -------
+        which : Tensor, int64, shape (m,)
+            The row of `alike` of each pair.
+        alike : Tensor, float64, shape (a, networks)
+            How much more alike one is to each recorded network than the other.
+        apart : Tensor, float64, shape (m,)
+            1 less the likeness of the two.
+        """
+        pairs, which = _different(np.hstack([tokens, others]))
+        one, other = pairs.tensor_split(2, dim=1)
+        networks = self._solved[0].networks
+        alike = [alike_tokens(self._free, of, networks) for of in (one, other)]
+        apart = (one != other).double() @ self._free["decisions"].exp()
+        return which, alike[0] - alike[1], (1 - torch.exp(-apart))[which]
+
+    def _worth_across(self, likeness: Tensor) -> Tensor:
+        """Covariance of an architecture's worth on two data sets, as far as descriptors tell, from their likeness."""
+        return self._variances["architecture"] + self._variances["descriptors"] * likeness
+
+    def _worth(self, apart: Tensor) -> Tensor:
+        """Variance of how much more one architecture is worth than another on a data set, before any record."""
+        return 2 * self._worth_across(torch.tensor(1.0)) * apart
+
+    def _mean(self, tasks: Tensor, which: Tensor, alike: Tensor, level: Tensor) -> Tensor:
+        """Read the posterior mean of values, but for the mean of all.
+
+        Parameters
+        ----------
+        tasks : Tensor, float64, shape (m, T)
+            How alike each value's data set is to each recorded task.
         which : Tensor, int64, shape (m,)
             The row of `alike` of each value.
         alike : Tensor, float64, shape (a, networks)
             How alike what is asked about is to each recorded network.
         level : Tensor, float64, shape ()
             Variance of what is the same for all architectures on a data set.
-
-        Returns
-        -------
-        (mean, explained) : Tensors, float64, shape (m,)
         """
-        data, variances = self._solved[0], self._variances
-        tasks = alike_tasks(self._free, vectors, data.vectors)
+        variances = self._variances
         by_task = self._weights @ alike.T  # (T, a)
         always = variances["architecture"] * by_task.sum(0)
         changing = level * self._weights.sum(1)[:, None] + variances["descriptors"] * by_task
-        mean = (tasks @ changing + always).gather(1, which[:, None])[:, 0]
+        return (tasks @ changing + always).gather(1, which[:, None])[:, 0]
 
-        of_task = torch.nn.functional.one_hot(data.task, len(data.vectors)).float()
-        tasks = tasks.float()
-        shares: list[tuple[Tensor, Tensor | None]] = []  # rows, and of what columns each is the sum
-        columns: list[Tensor] = []  # covariances with the records
-        for index, row in enumerate(alike[:, data.network].float()):
-            rows = (which == index).nonzero()[:, 0]
-            own = level + variances["descriptors"] * row  # times the likeness of the task
-            always = variances["architecture"] * row[:, None]
-            if len(rows) > len(data.vectors):
-                share = torch.cat([tasks[rows], torch.ones(len(rows), 1)], dim=1)
-                column = torch.cat([own[:, None] * of_task, always], dim=1)
-            else:
-                share = None
-                column = own[:, None] * tasks[rows][:, data.task].T + always
-            shares.append((rows, share))
-            columns.append(column)
-        solved = torch.linalg.solve_triangular(
-            self._short_factor, torch.cat(columns, dim=1), upper=False
-        )
-        explained = torch.empty_like(mean)
-        parts = solved.split([column.shape[1] for column in columns], dim=1)
-        for (rows, share), part in zip(shares, parts, strict=True):
-            if share is None:
-                explained[rows] = part.square().sum(0).double()
-            else:
-                share = share.double()
-                explained[rows] = ((share @ (part.T @ part).double()) * share).sum(1)
-        return mean, explained
+    def _explained(self, tasks: Tensor, alike: Tensor, level: Tensor) -> Tensor:
+        """Say how much of the variance of each value the records explain; alike is (m, networks), the rest as above."""
+        data, variances = self._solved[0], self._variances
+        alike = alike.float()[:, data.network]
+        changing = level + variances["descriptors"] * alike
+        between = changing * tasks.float()[:, data.task] + variances["architecture"] * alike
+        return self._half_solved(between).square().sum(0).double()
+
+    @cached_property
+    def _product(self) -> Callable[[tuple[int, ...]], Tensor]:
+        """`_product_of`, with a memory: what is asked about for many data sets is asked about again."""
+        return lru_cache(maxsize=_REMEMBERED)(self._product_of)
+
+    def _product_of(self, tokens: tuple[int, ...]) -> Tensor:
+        """Solve the records for one architecture on any data set.
+
+        Its covariance with the records is linear in the likeness of its data set to the recorded tasks, so that what
+        they explain is a quadratic form in these and in 1 for what is the same on all: float64, (T + 1, T + 1).
+        """
+        data, variances = self._solved[0], self._variances
+        (alike,) = alike_tokens(self._free, torch.tensor([tokens]), data.networks).float()
+        alike = alike[data.network]
+        changing = variances["task"] + variances["descriptors"] * alike
+        columns = torch.nn.functional.one_hot(data.task, len(data.vectors)) * changing[:, None]
+        columns = torch.cat([columns, variances["architecture"] * alike[:, None]], dim=1)
+        solved = self._half_solved(columns.T.float())
+        return (solved.T @ solved).double()
+
+    def _half_solved(self, covariances: Tensor) -> Tensor:
+        """Solve Cholesky's factor for covariances with the records, float32, (m, n); (n, m)."""
+        return torch.linalg.solve_triangular(self._short_factor, covariances.T, upper=False)
 
     def left_out(self) -> Prediction:
         """Predict each record from those of the other tasks alone.
@@ -384,6 +453,8 @@ class Predictor:
 
 def _different(tokens: np.ndarray) -> tuple[Tensor, Tensor]:
     """Give the different rows in the order in which they come, and which of them each row is."""
-    numbers: dict[tuple[int, ...], int] = {}
-    which = [numbers.setdefault(row, len(numbers)) for row in map(tuple, tokens.tolist())]
-    return torch.tensor(list(numbers), dtype=torch.int64), torch.tensor(which)
+    tokens = np.ascontiguousarray(tokens, dtype=np.int64)
+    numbers: dict[bytes, int] = {}
+    which = [numbers.setdefault(row.tobytes(), len(numbers)) for row in tokens]
+    different = np.frombuffer(b"".join(numbers), dtype=np.int64).reshape(-1, tokens.shape[1])
+    return torch.tensor(different), torch.tensor(which)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ambient.controller.beam import beam, most_probable
+from ambient.controller.beam import Beams, beam, most_probable
 from ambient.controller.policy import Policy
 from ambient.controller.predictor import Predictor
 from ambient.controller.proposal import Expected, Proposal, Worked
@@ -67,9 +67,10 @@ class Proposer:
     ) -> list[list[Proposal]]:
         """Propose for each vector, float32, (batch, 2 * D), with its nearest tasks, as `Controller.propose` says."""
         rows = torch.from_numpy(vectors)
+        beams = None
         if accepts is None:
             beams = most_probable(self.policy, rows, top, LEAST_BEAM_WIDTH)
-            found = [self._networks(*beam) for beam in beams]
+            found = [self._networks(*one) for one in beams.best]
         else:
             found = [{} for _ in vectors]
         # Too few where several token lists spell one network, or where limits refuse some.
@@ -80,7 +81,7 @@ class Proposer:
         proven = self._proven(accepts)
         first = self._proven_at_full(accepts) or proven
         if first is not None:
-            best = self._with_proven(vectors, best, found, proven or first, first)
+            best = self._with_proven(vectors, best, found, proven or first, first, beams)
         expected = iter(self._expected(vectors, [[one for one, _ in ranked] for ranked in best]))
         key = None if first is None else first.key
         return [
@@ -145,27 +146,31 @@ class Proposer:
         found: Sequence[_Networks],
         proven: Architecture,
         first: Architecture,
+        beams: Beams | None,
     ) -> list[_Ranked]:
         """Put one first where the most probable one does not promise enough more than what the records prove."""
         assert self.predictor is not None
         tokens = np.array([ranked[0][0].tokens for ranked in best])
         others = np.tile(proven.tokens, (len(best), 1))
-        promised = self.predictor.difference(vectors, tokens, others)
-        is_enough = promised.mean > PROMISE * promised.deviation
+        is_enough = self.predictor.promises(vectors, tokens, others, PROMISE)
         behind = [row for row in range(len(best)) if not is_enough[row]]
-        unseen = [row for row in behind if first.key not in found[row]]
-        with torch.no_grad():
-            alone = self.policy.log_probability(
-                torch.from_numpy(vectors[unseen]),
-                torch.tensor([first.tokens]).expand(len(unseen), -1),
-            )
-        probabilities = dict(zip(unseen, alone.exp().tolist(), strict=True))
+        alone = self._probabilities(torch.from_numpy(vectors), first, beams)
         changed = list(best)
         for row in behind:
-            put = found[row].get(first.key) or (first, probabilities[row])
+            put = found[row].get(first.key) or (first, alone[row])
             rest = [pair for pair in best[row] if pair[0].key != first.key]
             changed[row] = [put, *rest][: len(best[row])]
         return changed
+
+    def _probabilities(
+        self, vectors: Tensor, architecture: Architecture, beams: Beams | None
+    ) -> list[float]:
+        """Give the probability of an architecture for each data set, read on from beams where there are some."""
+        if beams is not None:
+            return beams.log_probability(architecture.tokens).exp().tolist()
+        tokens = torch.tensor([architecture.tokens]).expand(len(vectors), -1)
+        with torch.no_grad():
+            return self.policy.log_probability(vectors, tokens).exp().tolist()
 
     def _networks(self, tokens: Tensor, log_probabilities: Tensor) -> _Networks:
         """Give the networks that tokens spell; the probability of one that several spell is their sum."""

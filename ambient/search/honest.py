@@ -111,7 +111,7 @@ class HonestPredictor:
         searcher, names = self._searcher, list(self._tasks)
         known = {(row.task, row.architecture.key) for row in self._rows}
         vectors = np.stack([searcher.vectors[name] for name in names])
-        beams = most_probable(searcher.policy, torch.from_numpy(vectors), DEPTH, DEPTH)
+        beams = most_probable(searcher.policy, torch.from_numpy(vectors), DEPTH, DEPTH).best
         chosen: dict[str, Architecture] = {}
         for name, (tokens, _) in zip(names, beams, strict=True):
             ranked = (searcher.space.architecture(row) for row in tokens.tolist())

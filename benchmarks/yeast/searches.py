@@ -58,6 +58,7 @@ LONG = (
     "H4",
     "Hst1",
 )  # searched up to 300; of the four those whose trainings are the shortest
+OTHERS = ("H4ac", "War1", "Dbp2", "Iws1", "Mot1", "Smd1", "Snf2", "Tho1")  # searched by AMBER alone
 METHODS = ("amber", "random", "evolution", "tpe")
 FEW_SHOT = "few-shot"  # AMBER from the controller
 CONTROLLER = HERE / "zero-shot" / SPACE.name / "controller"
@@ -89,6 +90,7 @@ class Search:
 PLAN = (
     *(Search("amber", task, 100) for task in TASKS),
     *(Search("amber", task, 300) for task in LONG),
+    *(Search("amber", task, 100) for task in OTHERS),
     *(Search(method, task, 100) for method in METHODS if method != "amber" for task in TASKS),
     *(Search(FEW_SHOT, task, 30) for task in TASKS),
     *(Search(method, task, 100, seed) for seed in (1, 2) for method in METHODS for task in TASKS),
@@ -104,7 +106,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="searches at a time")
     arguments = parser.parse_args()
     corpus = read_corpus(HERE / "corpus.yaml")
-    prepare_corpus(corpus, CACHE / "tasks", list(TASKS))
+    prepare_corpus(corpus, CACHE / "tasks", [*TASKS, *OTHERS])
     RUNS.mkdir(exist_ok=True)
     RECORDS.mkdir(exist_ok=True)
     signal.signal(signal.SIGTERM, end_searches)
@@ -235,7 +237,7 @@ def compare(proposals: Path) -> None:
     folders = [
         one.folder.relative_to(HERE)
         for one in runs
-        if all((one.method, one.seed, task) in there for task in TASKS)
+        if one.task in TASKS and all((one.method, one.seed, task) in there for task in TASKS)
     ]
     compared = compare_runs(folders, proposals.relative_to(HERE), [STORE.relative_to(HERE)])
     text = comparison_text(compared)

@@ -155,7 +155,7 @@ def test_the_most_probable_are_those_of_the_whole_space_for_each_data_set() -> N
     policy = policy_of(space)
     vectors = descriptors(40)
     everything = every_architecture(space)
-    found = most_probable(policy, vectors, count=2, width=100)
+    found = most_probable(policy, vectors, count=2, width=100).best
     greedy = beam(policy, vectors, width=1)
     missed = 0
     for vector, (tokens, values), ((first, *_), _) in zip(vectors, found, greedy, strict=True):
@@ -166,6 +166,16 @@ def test_the_most_probable_are_those_of_the_whole_space_for_each_data_set() -> N
         missed += not torch.equal(first, tokens[0])
     assert missed  # else a narrow beam would have done
     assert max(len(values) for _, values in found) < len(everything)  # improbable ones are given up
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_beams_tell_how_probable_any_architecture_is(count: int) -> None:
+    policy = policy_of(conditional_space())
+    vectors = descriptors(20)
+    beams = most_probable(policy, vectors, count, width=100)
+    for tokens in every_architecture(policy.space):
+        expected = policy.log_probability(vectors, tokens.expand(len(vectors), -1))
+        torch.testing.assert_close(beams.log_probability(tokens.tolist()), expected)
 
 
 def test_each_data_set_of_a_batch_has_a_beam_of_its_own() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ambient.controller.predictor import Predictor
+from ambient.controller.predictor import Prediction, Predictor
 from ambient.controller.recorded import Records
 from ambient.errors import RunError
 from descriptors.schema import DESCRIPTORS
@@ -263,3 +263,35 @@ def test_a_difference_is_that_of_the_means_and_its_uncertainty_that_of_a_plain_s
     same = small.difference(new, tokens, tokens)
     assert np.all(same.mean == 0)
     assert np.all(same.deviation == 0)
+
+
+@pytest.mark.parametrize("deviations", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("far", [1, 3], ids=["like those recorded", "unlike them"])
+def test_what_promises_more_is_what_the_whole_difference_says(
+    predictor: Predictor, deviations: float, far: int
+) -> None:
+    new, tokens, _ = unseen()
+    new, others = new * far, tokens[::-1].copy()
+    whole = predictor.difference(new, tokens, others)
+    expected = whole.mean > deviations * whole.deviation
+    assert 20 < expected.sum() < 180
+    assert np.array_equal(predictor.promises(new, tokens, others, deviations), expected)
+    assert not predictor.promises(new, tokens, tokens, deviations).any()
+
+
+def test_the_records_are_solved_only_where_a_difference_could_be_enough(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, tokens, _ = unseen()
+    new, others = 3 * new, tokens[::-1].copy()
+    whole = predictor.difference(new, tokens, others)
+    solved = []
+
+    def counted(self: Predictor, rows: np.ndarray, *pairs: np.ndarray) -> Prediction:
+        solved.append(len(rows))
+        return plain(self, rows, *pairs)
+
+    plain = Predictor.difference
+    monkeypatch.setattr(Predictor, "difference", counted)
+    found = predictor.promises(new, tokens, others, 2.0)
+    assert found.sum() <= solved[0] < (whole.mean > 0).sum()

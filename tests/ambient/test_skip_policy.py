@@ -70,7 +70,8 @@ def test_a_narrow_beam_is_gone_on_from_with_what_skips_look_back_at() -> None:
     policy = policy_of(two_layers())
     vectors = 3 * torch.randn((60, 2), generator=torch.Generator().manual_seed(0))
     every = torch.tensor([one.tokens for one in two_layers().enumerate()])
-    found = most_probable(policy, vectors, count=1, width=100)
+    beams = most_probable(policy, vectors, count=1, width=100)
+    found = beams.best
     greedy = beam(policy, vectors, width=1)
     passed = 0
     for vector, (tokens, values), ((first, *_), _) in zip(vectors, found, greedy, strict=True):
@@ -79,6 +80,9 @@ def test_a_narrow_beam_is_gone_on_from_with_what_skips_look_back_at() -> None:
         torch.testing.assert_close(values[0], whole.max())
         passed += not torch.equal(first, tokens[0])
     assert 5 < passed < 55
+    for tokens in every:
+        expected = policy.log_probability(vectors, tokens.expand(len(vectors), -1)).detach()
+        torch.testing.assert_close(beams.log_probability(tokens.tolist()), expected)
 
 
 def test_sampling_and_reading_give_the_same_probabilities() -> None:
