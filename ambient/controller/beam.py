@@ -171,7 +171,8 @@ def _grow(
     log_probabilities, active = policy.step(begun)
     # Column 0 stands for "not active" (probability 1), the others for the choices.
     grown = torch.nn.functional.pad(log_probabilities, (1, 0), value=-math.inf)
-    grown = torch.where(active[:, None], grown, _only_first(grown.shape[1]))
+    if active is not None:
+        grown = torch.where(active[:, None], grown, _only_first(grown.shape[1]))
     scores = rows.totals[:, None] + grown
     parents, columns = _best_of_each(rows.owners, scores, width, floor)
     totals = scores[parents, columns]

@@ -202,7 +202,7 @@ class Policy(nn.Module):
         for _ in self.choice_counts:
             log_probabilities, active = self.step(begun)
             drawn = torch.multinomial(log_probabilities.exp(), 1, generator=generator)[:, 0]
-            chosen = torch.where(active, drawn, INACTIVE)
+            chosen = drawn if active is None else torch.where(active, drawn, INACTIVE)
             total = total + _gather(log_probabilities, chosen)
             self.take(begun, chosen)
         return begun.tokens, total
@@ -313,8 +313,11 @@ class Policy(nn.Module):
             self._initial_state(descriptors),
         )
 
-    def step(self, begun: Begun) -> tuple[Tensor, Tensor]:
-        """Read the next decision: log-probabilities (batch, choices), and whether it is active, (batch,)."""
+    def step(self, begun: Begun) -> tuple[Tensor, Tensor | None]:
+        """Read the next decision: log-probabilities (batch, choices), and whether it is active, (batch,).
+
+        None stands for a decision that always is.
+        """
         index = begun.tokens.shape[1]
         output, begun.state = self.lstm(begun.inputs[:, None], begun.state)
         if self.space.skips:
@@ -324,10 +327,11 @@ class Policy(nn.Module):
             logits = self.heads[index](output[:, 0])
         else:  # a layer's token is read by the step after it
             logits = self.attention(begun.outputs[decision.skip[0] + 1], output[:, 0])
-        active = torch.ones(len(begun.tokens), dtype=torch.bool)
+        active = None
         for condition in decision.when:
             taken = begun.tokens[:, condition.decision]
-            active &= sum(taken == token for token in condition.tokens) > 0
+            holds = torch.stack([taken == token for token in condition.tokens]).any(dim=0)
+            active = holds if active is None else active & holds
         return self._log_probabilities(logits), active
 
     def take(self, begun: Begun, chosen: Tensor) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from ambient.controller.predictor import Prediction
 from ambient.space import Architecture
 
 __all__ = ["Expected", "Proposal", "Worked"]
@@ -28,10 +31,11 @@ class Expected:
     high: float
 
     @classmethod
-    def of(cls, mean: float, deviation: float) -> Expected:
-        """Give the interval of a normal distribution, kept within 0 and 1."""
-        low, high = mean - TENTH * deviation, mean + TENTH * deviation
-        return cls(*(min(max(float(value), 0.0), 1.0) for value in (mean, low, high)))
+    def each(cls, predicted: Prediction) -> list[Expected]:
+        """Give the intervals of normal distributions, kept within 0 and 1."""
+        mean, spread = predicted.mean, TENTH * predicted.deviation
+        within = np.clip([mean, mean - spread, mean + spread], 0.0, 1.0)
+        return [cls(*one) for one in within.T.tolist()]
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ class Proposer:
             return [None] * sum(counts)
         tokens = np.array([architecture.tokens for one in asked for architecture in one])
         found = self.predictor.predict(np.repeat(vectors, counts, axis=0), tokens)
-        return [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
+        return Expected.each(found)
 
 
 def _first(networks: _Networks, top: int) -> _Ranked:

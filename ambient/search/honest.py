@@ -129,11 +129,9 @@ class HonestPredictor:
                 "task": name,
                 "tokens": list(one.tokens),
                 "summary": one.summary(),
-                "expected": vars(Expected.of(mean, deviation)),
+                "expected": vars(expected),
             }
-            for (name, one), mean, deviation in zip(
-                chosen.items(), found.mean, found.deviation, strict=True
-            )
+            for (name, one), expected in zip(chosen.items(), Expected.each(found), strict=True)
         ]
         return Round(searcher.steps, tuple(entries))
 

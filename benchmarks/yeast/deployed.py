@@ -6,7 +6,8 @@ The first controller of zero_shot.py, told by thorough.py's trainings of the 36 
 best at `full`, proposes for the 12 held-out tasks (deployed/proposals.json, kept once it is there), and each proposal
 is trained as `ambient propose --fit` trains it: `full`, five members. Beside it stand the same controller's proposals
 without that knowledge, at `search` and at `full` (zero_shot.py, `--full`), the same trained as `search` with five
-members, and 5-mer regression. Goes on where it stopped. Trainings go into deployed/rows.tsv.gz, tables into
+members, what AMBER had found on each task by itself after 100 real evaluations (searches.py), trained as the proposals
+are, and 5-mer regression. Goes on where it stopped. Trainings go into deployed/rows.tsv.gz, tables into
 deployed/results.md and results.json; `--recorded` trains nothing.
 """
 
@@ -16,10 +17,12 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from measure import SEARCHES
 from measured_text import as_gain
 from table import CACHE, HERE
 from thorough import FIVE, SPACE, proven_at_full
@@ -33,6 +36,7 @@ from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.space import Architecture
 
 RECORDS = HERE / "deployed"
 ROWS = RECORDS / "rows.tsv.gz"
@@ -41,6 +45,9 @@ OWN = "proven at `full` first, `full`"
 SHORT = "proven at `search` first, `search`"
 AVERAGED = "proven at `search` first, `search`, five members"
 LONG = "proven at `search` first, `full`"
+SEARCHED = "best of AMBER's 100 evaluations, `full`"
+EVALUATIONS = 100
+EVERY_SEARCH = SEARCHES.with_name("evaluations.tsv.gz")
 KMER = "5-mer logistic regression"
 
 
@@ -62,8 +69,12 @@ def main() -> None:
         {name: SPACE.architecture(entry["tokens"]) for name, entry in found.items()}
         for found in (proposals, {name: entries[0] for name, entries in before.items()})
     )
-    requests = [Request(name, one, 0, FULL) for name, one in own.items()]
-    requests += [Request(name, one, 0, FIVE) for name, one in short.items()]
+    trained = {
+        OWN: [Request(name, one, 0, FULL) for name, one in own.items()],
+        SEARCHED: [Request(name, one, 0, FULL) for name, one in searched(list(own)).items()],
+        AVERAGED: [Request(name, one, 0, FIVE) for name, one in short.items()],
+    }
+    requests = [one for some in trained.values() for one in some]
     with Store(CACHE / "deployed.sqlite") as store:
         if ROWS.exists():
             import_tsv(store, ROWS)
@@ -73,19 +84,16 @@ def main() -> None:
             (row.task, row.architecture.key, row.fidelity_hash): row
             for row in store.rows(list(own), SPACE.name, state="done")
         }
-    asked = [(one.task, one.architecture.key, one.fidelity.hash) for one in requests]
-    missing = sum(key not in found for key in asked)
+    missing = sum(key_of(one) not in found for one in requests)
     if missing:
-        raise SystemExit(f"{missing} of {len(asked)} trainings are not there yet; call this again")
-    rows = [found[key] for key in asked]
+        raise SystemExit(
+            f"{missing} of {len(requests)} trainings are not there yet; call this again"
+        )
+    rows = {way: [found[key_of(one)] for one in some] for way, some in trained.items()}
     ways = {
-        name: {row.task: row.metrics["test_auroc"] for row in of}
-        for name, of in ((OWN, rows[: len(own)]), (AVERAGED, rows[len(own) :]))
+        way: {row.task: row.metrics["test_auroc"] for row in some} for way, some in rows.items()
     }
-    seconds = {
-        OWN: float(np.mean([row.cpu_seconds for row in rows[: len(own)]])),
-        AVERAGED: float(np.mean([row.cpu_seconds for row in rows[len(own) :]])),
-    }
+    seconds = {way: float(np.mean([row.cpu_seconds for row in some])) for way, some in rows.items()}
     result = {
         "ways": {**ways, **measured_before(before)},
         "cpu_seconds": seconds,
@@ -96,6 +104,25 @@ def main() -> None:
     text = as_text(result)
     write_atomic(RECORDS / "results.md", text)
     print(text)
+
+
+def key_of(request: Request) -> tuple[str, str, str]:
+    """Name a training, whatever its seed."""
+    return request.task, request.architecture.key, request.fidelity.hash
+
+
+def searched(names: Sequence[str]) -> dict[str, Architecture]:
+    """Give what AMBER had found on each task: the best by validation."""
+    rows = pd.read_csv(SEARCHES, sep="\t")
+    rows = rows[(rows["method"] == "amber") & (rows["seed"] == 0)]
+    begun = rows[rows["number"] <= EVALUATIONS]
+    found = begun.loc[begun.groupby("task")["validation_auroc"].idxmax()].set_index("task")
+    missing = [name for name in names if (begun["task"] == name).sum() < EVALUATIONS]
+    if missing:
+        raise SystemExit(
+            f"AMBER has not searched {', '.join(missing)} to its end; call searches.py"
+        )
+    return {name: SPACE.architecture(json.loads(found.loc[name, "architecture"])) for name in names}
 
 
 def propose() -> dict[str, Any]:

@@ -240,10 +240,8 @@ def left_out(controller: Controller) -> dict[str, float]:
 
 def is_inside(found: Prediction, values: Sequence[float]) -> np.ndarray:
     """Say of each value whether the 80% interval that was predicted for it holds it: bool, (m,)."""
-    expected = [Expected.of(*pair) for pair in zip(found.mean, found.deviation, strict=True)]
-    return np.array(
-        [one.low <= value <= one.high for one, value in zip(expected, values, strict=True)]
-    )
+    pairs = zip(Expected.each(found), values, strict=True)
+    return np.array([one.low <= value <= one.high for one, value in pairs])
 
 
 def never_seen(
