@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ambient.space import SearchSpace
     from descriptors import Descriptors
 
+METHOD = "amber"  # where neither --method nor a controller's records say another
 SPACE = "ambient-10"  # where neither --space nor a controller names one
 ENAS_SPACE = "amber-12"
 NOT_OF_ENAS = ("batch", "ahead", "from_controller", "descriptors")
@@ -43,10 +44,9 @@ Example
 @click.option("--task", "task_name", required=True, help="Which task of the corpus.")
 @click.option(
     "--method",
-    default="amber",
-    show_default=True,
-    metavar="amber|amber-reinforce|enas|evolution|random|tpe",
-    help="amber is PPO; enas shares weights; tpe needs optuna, of the extra [tpe].",
+    metavar="amber|amber-reinforce|enas|evolution|predicted|random|tpe",
+    help="If not given: amber (PPO), or predicted where a controller keeps records; of a run that goes on, its own. "
+    "enas shares weights; tpe needs optuna, of the extra [tpe].",
 )
 @click.option(
     "--evaluations",
@@ -62,7 +62,8 @@ Example
 @click.option(
     "--from-controller",
     metavar="NAME_OR_RUN",
-    help="Begin with what this controller proposes, and go on from its policy (amber) or from these (evolution).",
+    help="Begin with what this controller proposes, and go on by its records (predicted), from its policy (amber) or "
+    "from its proposals (evolution).",
 )
 @click.option(
     "--descriptors",
@@ -105,7 +106,7 @@ Example
 def command(
     corpus: Path,
     task_name: str,
-    method: str,
+    method: str | None,
     evaluations: int | None,
     turns: int | None,
     output: Path,
@@ -147,7 +148,9 @@ def command(
 
     named = read_corpus(corpus)
     named.task(task_name)  # before anything else is looked at
-    _check_options(method, turns)
+    if method is None and resume:
+        method = _method_of(output)
+    _check_options(method or METHOD, turns)
     shared: dict[str, Any] = {
         "hours": max_hours,
         "max_parameters": max_parameters,
@@ -178,12 +181,14 @@ def command(
                 )
         _show(outcome, output, method, as_json)
         return
-    config = SearchConfig(
-        method=method, evaluations=evaluations or 50, batch=batch, ahead=ahead, **shared
-    )
     check_run(output, resume)
     begun = read_start(output) if resume else None
     controller = _controller(from_controller, begun, method, descriptors)
+    if method is None:
+        method = METHOD if controller is None or controller.predictor is None else "predicted"
+    config = SearchConfig(
+        method=method, evaluations=evaluations or 50, batch=batch, ahead=ahead, **shared
+    )
     described = _descriptors(descriptors, begun, named)
     chosen = _space(space, controller)
     with hold_run(output, resume, say), how_to_go_on():
@@ -208,6 +213,13 @@ def command(
     _show(outcome, output, method, as_json)
 
 
+def _method_of(run: Path) -> str | None:
+    """Give the method of the run that goes on; None where there is no run, which is refused later."""
+    from ambient.search.run_folder import CONFIGURATION, read_configuration
+
+    return read_configuration(run)["method"] if (run / CONFIGURATION).is_file() else None
+
+
 def _check_options(method: str, turns: int | None) -> None:
     """Refuse what a method has no use for."""
     if method != "enas" and turns is not None:
@@ -223,13 +235,13 @@ def _check_options(method: str, turns: int | None) -> None:
 
 
 def _controller(
-    name: str | None, begun: Start | None, method: str, descriptors: Path | None
+    name: str | None, begun: Start | None, method: str | None, descriptors: Path | None
 ) -> Controller | None:
     """Load the controller to begin from, if there is one; a run that goes on has its own copy."""
     from ambient.controller.card import Controller
     from ambient.search.methods import check_method
 
-    if name is not None or begun is not None:
+    if method is not None and (name is not None or begun is not None):
         check_method(method, few_shot=True)
     if name is not None:
         return Controller.load(name)
@@ -298,7 +310,8 @@ def _show(outcome: SearchOutcome, folder: Path, method: str, as_json: bool) -> N
         return
     click.echo(costs.words(), err=True)
     click.echo(f"{best.task}: {best.architecture.summary()}")
+    chosen = "of which most is expected, of" if method == "predicted" else "the best of"
     click.echo(
-        f"validation AUROC {auroc:.4f}, the best of {len(outcome.evaluations)} by {method}; "
+        f"validation AUROC {auroc:.4f}, {chosen} {len(outcome.evaluations)} by {method}; "
         f"wrote {folder / 'best.json'}"
     )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ambient.controller.belief import Belief
 from ambient.controller.kernel import (
     JITTER,
     VARIANCES,
@@ -183,6 +184,41 @@ class Predictor:
         left = prior + noise_of(self._free, asked) - explained
         deviation = left.clamp_min(1e-12).sqrt() * data.scale
         return Prediction(data.unscaled(mean), deviation.numpy())
+
+    def belief(self, vector: np.ndarray, tokens: np.ndarray) -> Belief:
+        """Say what architectures are worth on a data set that is none of the recorded ones, all together.
+
+        Parameters
+        ----------
+        vector : array, float, shape (2 D,)
+            Standardised descriptors.
+        tokens : array, int, shape (m, decisions)
+
+        Returns
+        -------
+        Belief
+            It takes in what is measured on the data set as records of one more task.
+        """
+        (data, factor, _), variances = self._solved, self._variances
+        asked = torch.tensor(vector[None], dtype=torch.float64)
+        networks = torch.as_tensor(tokens)
+        alike = alike_tokens(self._free, networks, data.networks)
+        tasks = self._likeness(vector[None])
+        every = torch.arange(len(tokens))
+        mean = self._mean(tasks.expand(len(tokens), -1), every, alike, variances["task"])
+        likeness = tasks[0, data.task]
+        between = (
+            alike[:, data.network] * self._worth_across(likeness) + variances["task"] * likeness
+        )
+        half = torch.linalg.solve_triangular(factor, between.T, upper=False)
+        own = self._worth_across(torch.tensor(1.0)) + variances["architecture_own"]
+        prior = own * alike_tokens(self._free, networks, networks)
+        prior = prior + variances["task"] + variances["task_own"]
+        return Belief(
+            data.unscaled(mean + self._free["mean"]),
+            ((prior - half.T @ half) * data.scale**2).numpy(),
+            float(noise_of(self._free, asked)) * data.scale**2,
+        )
 
     def difference(self, vectors: np.ndarray, tokens: np.ndarray, others: np.ndarray) -> Prediction:
         """Predict how much more architectures are worth than others, on data sets that are none of the recorded ones.

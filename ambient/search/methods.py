@@ -11,8 +11,14 @@ from ambient.space import Architecture, SearchSpace
 
 __all__ = ["BATCH", "METHODS", "check_method", "make_searcher"]
 
-METHODS = ("amber", "amber-reinforce", "evolution", "random", "tpe")
-FEW_SHOT = ("amber", "amber-reinforce", "evolution")  # those that can begin from a controller
+METHODS = ("amber", "amber-reinforce", "evolution", "predicted", "random", "tpe")
+FEW_SHOT = (
+    "amber",
+    "amber-reinforce",
+    "evolution",
+    "predicted",
+)  # those that can begin from a controller
+ONLY_FEW_SHOT = ("predicted",)  # those that cannot begin from nothing
 BATCH = 5  # architectures in a step (AMBIENT, appendix A, has so many for each task)
 
 
@@ -93,6 +99,11 @@ def make_searcher(
         of the validation split.
     """
     check_method(method, start is not None)
+    if method in ONLY_FEW_SHOT and start is None:
+        raise RunError(
+            f"search: found the method {method} without a controller, whose records it asks; give one with "
+            "--from-controller, or choose another method"
+        )
     return Once(
         _searcher(method, space, task, fidelity, seed, batch, metric, refuse, start), refuse
     )
@@ -129,6 +140,12 @@ def _searcher(
         from ambient.search.tpe import TPESearcher
 
         return TPESearcher(space, task, fidelity, seed, metric)
+    if method == "predicted":
+        from ambient.search.predicted import PredictedSearcher
+
+        assert start is not None
+        given = start.controller, start.descriptors, proposed(1)
+        return PredictedSearcher(space, task, fidelity, *given, seed, metric)
     from ambient.search.amber import Algorithm, amber_searcher
 
     algorithm: Algorithm = "ppo" if method == "amber" else "reinforce"

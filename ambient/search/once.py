@@ -116,6 +116,11 @@ class Once:
         self._pass_on()
         self._take_logs()
 
+    def favourite(self) -> Architecture | None:
+        """Give what the searcher holds to be best of what was trained; None where it leaves that to the results."""
+        own = getattr(self.searcher, "favourite", None)
+        return own() if own else None
+
     def _take_logs(self) -> None:
         self.logs = {**self.searcher.logs, "sampled": float(self._sampled)}
 

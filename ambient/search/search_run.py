@@ -231,6 +231,9 @@ def search_task(
         tracker.table("evaluations", *table)
     write_listing(folder, found, *table)
     best = best_of(found, folder)
+    favourite = searcher.favourite()
+    if favourite is not None:
+        best = next(one for one in found if one.architecture.key == favourite.key)
     write_atomic(folder / BEST, best.architecture.to_json())
     return SearchOutcome(best, tuple(found), int(searcher.logs.get("sampled", len(found))))
 

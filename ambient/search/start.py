@@ -82,7 +82,7 @@ class Start:
         """Leave a copy in a run's folder, for `read_start`; the card comes last."""
         folder = make_folder(run / FOLDER)
         write_atomic(folder / DESCRIPTORS, self.descriptors.to_json())
-        replace(self.controller, predictor=None).save(folder)
+        self.controller.save(folder)
 
 
 def read_start(run: Path) -> Start | None:

@@ -1,14 +1,14 @@
 """What the zero-shot proposal replaces: searches of held-out yeast tasks, each by itself, in real evaluations.
 
-    python benchmarks/yeast/searches.py --hours 2
+    python benchmarks/yeast/searches.py --hours 2 [--tasks Snf2 Tho1]
 
-works through `PLAN`, from where it stopped before: AMBER (PPO), regularised evolution, TPE and random search of
-`ambient-plus`, each one task at a time, from nothing, at the `search` fidelity; and AMBER from the controller that
-zero_shot.py has left (few-shot). Runs lie in cache/searches; they share a store, but each is charged what its children
-cost. Every training goes into searches/evaluations.tsv.gz; on another machine the same searches ask the same again and
-find it there, so that nothing is trained twice. What each asked for, in its order, goes into searches/rows.tsv.gz.
-`ambient compare` sets the runs beside the controller's proposal: searches/comparison.txt and comparison.json.
-`--hours 0` only writes these.
+works through `PLAN`, from where it stopped before: AMBER (PPO) on all held-out tasks, regularised evolution, TPE and
+random search on four, of `ambient-plus`, each one task at a time, from nothing, at the `search` fidelity. Runs lie in
+cache/searches; they share a store, but each is charged what its children cost. Every training goes into
+searches/evaluations.tsv.gz; on another machine the same searches ask the same again and find it there, so that nothing
+is trained twice. What each asked for, in its order, goes into searches/rows.tsv.gz. `ambient compare` sets the runs on
+the four tasks beside the controller's proposal: searches/comparison.txt and comparison.json. `--hours 0` only writes
+these.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass
@@ -48,7 +48,6 @@ from ambient.report.comparison_terminal import comparison_text
 from ambient.search.journal import read_journal
 from ambient.search.run_folder import CONFIGURATION, JOURNAL
 from ambient.search.search_run import SearchConfig, search_task
-from ambient.search.start import Start
 from ambient.space import named_space
 
 SPACE = named_space("ambient-plus")
@@ -60,7 +59,6 @@ LONG = (
 )  # searched up to 300; of the four those whose trainings are the shortest
 OTHERS = ("H4ac", "War1", "Dbp2", "Iws1", "Mot1", "Smd1", "Snf2", "Tho1")  # searched by AMBER alone
 METHODS = ("amber", "random", "evolution", "tpe")
-FEW_SHOT = "few-shot"  # AMBER from the controller
 CONTROLLER = HERE / "zero-shot" / SPACE.name / "controller"
 CHILD_SEEDS = (0, 1)  # of the proposals' trainings
 RECORDS = HERE / "searches"
@@ -92,7 +90,6 @@ PLAN = (
     *(Search("amber", task, 300) for task in LONG),
     *(Search("amber", task, 100) for task in OTHERS),
     *(Search(method, task, 100) for method in METHODS if method != "amber" for task in TASKS),
-    *(Search(FEW_SHOT, task, 30) for task in TASKS),
     *(Search(method, task, 100, seed) for seed in (1, 2) for method in METHODS for task in TASKS),
 )
 
@@ -104,6 +101,7 @@ def main() -> None:
     )
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="searches at a time")
+    parser.add_argument("--tasks", nargs="*", default=[*TASKS, *OTHERS], help="search only these")
     arguments = parser.parse_args()
     corpus = read_corpus(HERE / "corpus.yaml")
     prepare_corpus(corpus, CACHE / "tasks", [*TASKS, *OTHERS])
@@ -115,7 +113,8 @@ def main() -> None:
             import_tsv(store, EVALUATIONS)
         try:
             if arguments.hours > 0:
-                search_all(arguments.workers, time.time() + 3600 * arguments.hours)
+                until = time.time() + 3600 * arguments.hours
+                search_all(arguments.workers, until, arguments.tasks)
             proposals = propose(store)
         finally:
             write_rows()
@@ -123,9 +122,10 @@ def main() -> None:
     compare(proposals)
 
 
-def search_all(workers: int, until: float) -> None:
-    """Run the plan, each search in a process of its own; lengthen no search that another call lengthens now."""
-    open_ones = [one for one in PLAN if evaluations_of(one.folder) < one.evaluations]
+def search_all(workers: int, until: float, tasks: Sequence[str]) -> None:
+    """Run the plan for some tasks, each search in a process of its own, no two of them in one folder."""
+    planned = [one for one in PLAN if one.task in tasks]
+    open_ones = [one for one in planned if evaluations_of(one.folder) < one.evaluations]
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         running: dict[Any, Search] = {}
         while (open_ones and time.time() < until) or running:
@@ -155,12 +155,8 @@ def search(one: Search, until: float) -> None:
         return
     corpus = read_corpus(HERE / "corpus.yaml")
     (task,) = prepare_corpus(corpus, CACHE / "tasks", [one.task]).values()
-    start = None
-    if one.method == FEW_SHOT:
-        described = describe_corpus(corpus, cache=CACHE / "descriptors")
-        start = Start(Controller.load(CONTROLLER), described[one.task], "zero-shot/ambient-plus")
     config = SearchConfig(
-        "amber" if one.method == FEW_SHOT else one.method,
+        one.method,
         one.evaluations,
         hours,
         seed=one.seed,
@@ -170,7 +166,7 @@ def search(one: Search, until: float) -> None:
     )
     resume = (one.folder / CONFIGURATION).exists()
     where = "benchmarks/yeast/corpus.yaml"
-    search_task(one.folder, task, SPACE, config, where, resume, start=start)
+    search_task(one.folder, task, SPACE, config, where, resume)
 
 
 def evaluations_of(folder: Path) -> int:

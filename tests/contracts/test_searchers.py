@@ -19,7 +19,7 @@ from ambient.controller.checkpoint import read_checkpoint, write_checkpoint
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, InlineEngine, Request
 from ambient.search import AmbientSearcher, RandomSearcher, Searcher, once, run_search
-from ambient.search.methods import FEW_SHOT, METHODS, make_searcher
+from ambient.search.methods import FEW_SHOT, METHODS, ONLY_FEW_SHOT, make_searcher
 from ambient.search.start import Start
 from ambient.space import SearchSpace
 
@@ -84,6 +84,7 @@ ONE_TASK = [
         partial(of_one_task, name, from_nothing), id=name, marks=[NEEDS_OPTUNA] * (name == "tpe")
     )
     for name in METHODS
+    if name not in ONLY_FEW_SHOT
 ] + [
     pytest.param(partial(of_one_task, name, make_start), id=f"{name} from a controller")
     for name in FEW_SHOT
