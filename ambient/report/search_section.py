@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ambient.evaluate.costs import Costs
+from ambient.files import read_json
 from ambient.report import figures
 from ambient.report.figures import label, layout
 from ambient.report.headline import duration, plural, tile
@@ -18,12 +19,14 @@ from ambient.report.run_folder import RunFolder, metric_of, name_of
 from ambient.report.sections import diagnostic_plots
 from ambient.report.tables import NONE, architecture_list, score
 from ambient.report.theme import AMBER, BLUE, MUTED, RANDOM, TEAL
+from ambient.search.run_folder import BEST
 from ambient.space import SearchSpace
 
 __all__ = ["best_section", "search_result", "search_section", "search_words"]
 
 SHOWN = 10  # architectures in the table
 TEST = "test_auroc"
+CHOOSING = ("predicted",)  # methods that weigh what was reached
 
 
 def search_words(run: RunFolder) -> str:
@@ -58,24 +61,39 @@ def _scores(run: RunFolder) -> list[float | None]:
     return [one.metrics.get(metric) if one.state == "done" else None for one in _evaluated(run)]
 
 
-def _ranked(scores: Sequence[float | None]) -> list[int]:
-    """Order evaluations by what they reached, the earliest of equal ones first; failed ones are left out."""
-    known = [(-value, at) for at, value in enumerate(scores) if value is not None]
-    return [at for _, at in sorted(known)]
+def _ranked(scores: Sequence[float | None], chosen: int | None) -> list[int]:
+    """Order evaluations: what the search chose, then by what they reached; failed ones are left out."""
+    known = [(at != chosen, -value, at) for at, value in enumerate(scores) if value is not None]
+    return [at for *_, at in sorted(known)]
+
+
+def _chosen(run: RunFolder) -> int | None:
+    """Give which evaluation the search holds to be best, where that need not be the one that reached most."""
+    kept = run.path / BEST
+    if run.method not in CHOOSING or not kept.is_file():
+        return None
+    tokens = tuple(read_json(kept, "architecture file")["tokens"])
+    each = (at for at, one in enumerate(_evaluated(run)) if one.tokens == tokens)
+    return next(each, None)
 
 
 def search_result(run: RunFolder) -> Html | None:
     """Say in a few large numbers what was found and what it cost."""
     evaluated, scores = _evaluated(run), _scores(run)
-    ranked = _ranked(scores)
+    chosen = _chosen(run)
+    ranked = _ranked(scores, chosen)
     if not ranked:
         return None
     best = evaluated[ranked[0]]
+    title = "Best" if chosen is None else "Of which most is expected"
     known = [value for value in scores if value is not None]
     reached = score(scores[ranked[0]])
     tiles = [
         tile(
-            "Best, validation AUROC", reached, f"evaluation {ranked[0] + 1} of {len(scores)}", TEAL
+            f"{title}, validation AUROC",
+            reached,
+            f"evaluation {ranked[0] + 1} of {len(scores)}",
+            TEAL,
         )
     ]
     if best.metrics.get(TEST) is not None:
@@ -200,10 +218,14 @@ def _summary(space: SearchSpace | None, one: Evaluated) -> str:
 def best_section(run: RunFolder) -> Html | None:
     """The best architecture spelled out, and the table of the best ones."""
     evaluated, scores = _evaluated(run), _scores(run)
-    ranked = _ranked(scores)[:SHOWN]
+    chosen = _chosen(run)
+    ranked = _ranked(scores, chosen)[:SHOWN]
     if not ranked or run.space is None or not evaluated[ranked[0]].tokens:
         return None
     best = run.space.architecture(evaluated[ranked[0]].tokens)
+    how = "with the highest validation AUROC"
+    if chosen is not None:
+        how = "of which most is expected, given the controller's records and all that was measured"
     head = [
         tag("th", "rank"),
         tag("th", "evaluation"),
@@ -231,8 +253,7 @@ def best_section(run: RunFolder) -> Html | None:
         tag("h2", "Best"),
         tag(
             "p",
-            "The architecture with the highest validation AUROC, as best.json has it. The test scores stand here for "
-            "the reader: they had no say.",
+            f"The architecture {how}, as best.json has it. The test scores stand here for the reader: they had no say.",
         ),
         architecture_list({"architecture": best.to_dict(), "summary": best.summary()}),
         table([head], rows, class_="full"),

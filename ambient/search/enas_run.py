@@ -23,8 +23,8 @@ from ambient.search.enas import EnasConfig, EnasSearcher
 from ambient.search.journal import Journal, read_journal
 from ambient.search.listing import ARCHITECTURES, write_listing
 from ambient.search.loop import Step, run_search
-from ambient.search.run_folder import CHECKPOINTS, JOURNAL, open_run
-from ambient.search.search_run import BEST, MAY_DIFFER, SearchOutcome, best_of, go_back
+from ambient.search.run_folder import BEST, CHECKPOINTS, JOURNAL, open_run
+from ambient.search.search_run import MAY_DIFFER, SearchOutcome, best_of, go_back
 from ambient.search.tracked import evaluation_table
 from ambient.track import open_tracker
 from ambient.version import __version__

@@ -25,6 +25,7 @@ from ambient.search.journal import read_whole_steps
 from ambient.version import __version__
 
 __all__ = [
+    "BEST",
     "CHECKPOINTS",
     "CONFIGURATION",
     "JOURNAL",
@@ -36,6 +37,7 @@ __all__ = [
 
 CONFIGURATION = "config.yaml"
 JOURNAL = "journal.jsonl"
+BEST = "best.json"  # the architecture that a search found
 CHECKPOINTS = "checkpoints"
 STORE_PARTS = ".store.sqlite.*"  # of a store that was being made when its process was killed
 LOCK = ".lock"  # in the run's folder while a process works on it

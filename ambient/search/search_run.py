@@ -23,7 +23,7 @@ from ambient.search.journal import Journal, read_journal
 from ambient.search.listing import write_listing
 from ambient.search.loop import Searcher, Step, run_search
 from ambient.search.methods import BATCH, check_method, make_searcher
-from ambient.search.run_folder import CHECKPOINTS, JOURNAL, open_run
+from ambient.search.run_folder import BEST, CHECKPOINTS, JOURNAL, open_run
 from ambient.search.start import Start
 from ambient.search.tracked import add_costs, evaluation_table, step_values
 from ambient.track import open_tracker
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["SearchConfig", "SearchOutcome", "best_of", "go_back", "search_task"]
 
 METRIC = "validation_auroc"
-BEST = "best.json"
 HOPELESS = 5  # so many first children that all failed end a search: something is wrong with it
 
 # How long, how fast and where a search goes on may change when it is resumed; what it computes may not.

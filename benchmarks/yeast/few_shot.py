@@ -3,10 +3,11 @@
     python benchmarks/yeast/few_shot.py [--tasks 4] [--seeds 2]
 
 Some training tasks of each fold of folds.py are searched for from the controllers there that never saw them (it learns
-those that are missing): by AMBER at several temperatures (`curiosity`), by evolution from the proposals, and by AMBER
-from nothing; 30 evaluations each. In place of a training stands what the predictor of all records, the task's own
-included, expects of it, and noise as large as that of a training. What a search has found is the evaluated
-architecture that was measured best; it is scored without the noise. Writes few-shot/results.json and results.md.
+those that are missing): by their records (`predicted`), by AMBER at several temperatures (`curiosity`), by evolution
+from the proposals, and by AMBER from nothing; 30 evaluations each. In place of a training stands what the predictor of
+all records, the task's own included, expects of it, and noise as large as that of a training. What a search has found
+is its favourite, else the evaluated architecture that was measured best; it is scored without the noise. Writes
+few-shot/results.json and results.md.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from ambient.report.summary import mean_interval
 from ambient.search.amber import amber_searcher
 from ambient.search.evolution import EvolutionConfig, EvolutionSearcher
 from ambient.search.loop import Searcher
+from ambient.search.predicted import PredictedSearcher
 from descriptors import Descriptors
 
 RECORDS = HERE / "few-shot"
@@ -44,6 +46,7 @@ LEARNED = "own records out"  # which controllers of folds.py
 CURIOSITIES = (1.0, 2.0, 3.0, 4.0, 6.0)
 FEW, MANY = 30, 300  # evaluations of a search that begins from a controller, and from nothing
 TOLD = (1, 5, 10, 30, 100, 300)
+PREDICTED = "by the controller's records (predicted)"
 PROPOSAL = "the proposal alone"
 NOTHING = "AMBER from nothing"
 BEST = "best of 3,000 samples, known without noise"
@@ -58,7 +61,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=4, help="of each fold")
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
-    learn_all()
+    learn_all([LEARNED])
     corpus = read_corpus(HERE / "corpus.yaml")
     jobs = [
         (fold, name, arguments.seeds)
@@ -100,6 +103,9 @@ def search_task(fold: int, task: str, seeds: int) -> list[dict[str, Any]]:
         begun = controller, described[task], first
         settings = "ppo", BATCH, seed, "validation_auroc"
         ways: dict[str, Searcher] = {
+            PREDICTED: PredictedSearcher(*of_task, *begun[:2], first[:1], seed)
+        }
+        ways |= {
             f"AMBER from the controller, curiosity {curiosity:g}": amber_searcher(
                 *of_task, *settings, *begun, curiosity
             )

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -101,9 +101,9 @@ def run_of(way: str, fold: int) -> Path:
     return CACHE / "folds" / f"{way.replace(' ', '-')}-{fold}"
 
 
-def learn_all() -> None:
+def learn_all(ways: Collection[str] = LEARNING) -> None:
     """Learn the controllers that are not there, one on each core."""
-    wanted = [(way, fold) for fold in range(FOLDS) for way in LEARNING]
+    wanted = [(way, fold) for fold in range(FOLDS) for way in ways]
     missing = [one for one in wanted if not (run_of(*one) / "controller").exists()]
     with (
         progress("controllers", len(missing)) as advance,

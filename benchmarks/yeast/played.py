@@ -48,12 +48,14 @@ def search(
     Returns
     -------
     (found, asked)
-        Of what was measured best after each number of evaluations that is `told`, what was measured and what it is
-        worth without noise; and how many evaluations were asked for.
+        Of the searcher's favourite, else of what was measured best, after each number of evaluations that is `told`,
+        what was measured and what it is worth without noise; and how many evaluations were asked for.
     """
     once = Once(searcher)
     rng = np.random.default_rng(seed)
     measured: list[tuple[float, float]] = []
+    numbers: dict[str, int] = {}  # of the evaluation of each architecture
+    favourites: dict[int, int] = {}  # after so many evaluations the number of the favourite's
     while len(measured) < most:
         requests = once.ask(min(BATCH, most - len(measured)))
         if not requests:
@@ -61,9 +63,17 @@ def search(
         answers = []
         for request in requests:
             true = world.value(request.architecture.tokens)
+            numbers[request.architecture.key] = len(measured)
             measured.append((true + world.noise * rng.standard_normal(), true))
             answers.append(
                 Evaluation.of(request, "", metrics={"validation_auroc": min(measured[-1][0], 1.0)})
             )
         once.tell(answers)
-    return [max(measured[:count]) for count in told], len(measured)
+        if (favourite := once.favourite()) is not None:
+            favourites[len(measured)] = numbers[favourite.key]
+
+    def found(count: int) -> tuple[float, float]:
+        before = [number for number in favourites if number <= count]
+        return measured[favourites[max(before)]] if before else max(measured[:count])
+
+    return [found(count) for count in told], len(measured)

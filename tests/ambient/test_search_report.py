@@ -146,3 +146,21 @@ def test_a_journal_that_fits_no_architecture_is_named(
     with pytest.raises(RunError, match=said) as caught:
         write_report(edited)
     assert "journal.jsonl:1" in str(caught.value)
+
+
+def test_the_page_shows_what_the_search_chose_before_what_measured_best(
+    edited: Path, run: tuple[Path, SearchOutcome]
+) -> None:
+    """A run of `predicted`: best.json need not be the luckiest."""
+    ranked = sorted(run[1].evaluations, key=lambda one: -(one.metrics["validation_auroc"] or 0.0))
+    chosen = ranked[2]
+    (edited / "best.json").write_text(chosen.architecture.to_json())
+    assert "Best, validation AUROC" in page_of(edited).words
+    config = (edited / "config.yaml").read_text()
+    (edited / "config.yaml").write_text(config.replace("evolution", "predicted"))
+    page = page_of(edited)
+    number = 1 + run[1].evaluations.index(chosen)
+    words = page.words
+    assert "Of which most is expected, validation AUROC" in words
+    assert f"evaluation {number} of {len(ranked)}" in words
+    assert chosen.architecture.summary() in words
