@@ -122,7 +122,10 @@ def searched(names: Sequence[str]) -> dict[str, Architecture]:
         raise SystemExit(
             f"AMBER has not searched {', '.join(missing)} to its end; call searches.py"
         )
-    return {name: SPACE.architecture(json.loads(found.loc[name, "architecture"])) for name in names}
+    with Store(CACHE / "searched.sqlite") as store:
+        import_tsv(store, EVERY_SEARCH)
+        known = {row.architecture.key: row.architecture for row in store.rows(list(names))}
+    return {name: known[found.loc[name, "architecture"]] for name in names}
 
 
 def propose() -> dict[str, Any]:
