@@ -33,7 +33,7 @@ HERE = Path(__file__).resolve().parent
 YEAST = HERE.parent / "yeast"
 TABLE = YEAST / "descriptors.tsv"
 CONTROLLER = YEAST / "zero-shot" / "ambient-plus" / "controller"
-COUNT, REPEATS = 1000, 7
+COUNT, REPEATS = 1000, 20
 TASKS, ARCHITECTURES = 36, 5
 
 
@@ -54,6 +54,9 @@ def main() -> None:
         "loading the controller": loading,
         "`ambient propose`, a new process": best_of(lambda: cold(several[0]), 3),
         f"a PPO update over {TASKS} tasks with {ARCHITECTURES} architectures": ppo(controller),
+        f"for scale: the policy's LSTM alone, {COUNT:,} data sets": best_of(
+            lambda: lstm(controller)
+        ),
     }
     proposals = controller.propose(several)
     result = {
@@ -118,6 +121,14 @@ def cold(described: Descriptors) -> None:
         command += ["--controller", str(CONTROLLER)]
         said = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
         assert json.loads(said.stdout)["proposals"]
+
+
+@torch.no_grad()
+def lstm(controller: Controller) -> None:
+    """Pass all decisions of as many architectures through the LSTM once."""
+    policy = controller.policy
+    shape = COUNT, len(controller.space.decisions), policy.config.embedding
+    policy.lstm(torch.zeros(shape))
 
 
 def ppo(controller: Controller) -> float:

@@ -2,11 +2,11 @@
 
     python benchmarks/yeast/searches_played.py
 
-`searches.py` searches the held-out tasks in real trainings, most of them to 100. Before that was affordable a predictor of
-all that is recorded, the held-out tasks' own evaluations included, plays each of them, with as much noise as a training
-has. AMBER searches from nothing, from several seeds; what it has found is the evaluated architecture that was measured
-best, and it is scored without noise, as are the controllers' proposals (zero-shot/ambient-plus/proposals.json) and the
-random architectures of the table. Real searches are set beside it, so that one can see what the play is worth. Writes
+`searches.py` searches the held-out tasks in real trainings, most of them to 100. Here a predictor of all that is
+recorded, the held-out tasks' own evaluations included, plays each of them, with as much noise as a training has. AMBER
+searches from nothing, from several seeds; what it has found is the evaluated architecture that was measured best, and
+it is scored without noise, as are the controllers' proposals (zero-shot/ambient-plus/proposals.json) and the random
+architectures of the table. Real searches are set beside it, so that one can see what the play is worth. Writes
 searches/played.json, which `zero_shot.py --recorded` puts into its table.
 """
 
