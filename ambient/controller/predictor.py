@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,23 +13,20 @@ from torch import Tensor
 
 from ambient.controller.belief import Belief
 from ambient.controller.kernel import (
-    JITTER,
     VARIANCES,
     Standardised,
     alike_tasks,
     alike_tokens,
-    covariance_of,
-    factor_of,
     negative_log_posterior,
     noise_of,
     starting_values,
 )
+from ambient.controller.posterior import Posterior, different
 from ambient.controller.recorded import Records
 
 __all__ = ["Prediction", "Predictor"]
 
 _NO_LEVEL = torch.tensor(0.0)
-_REMEMBERED = 64  # architectures
 _PARAMETERS = ("mean", "variances", "noise_slope", "decisions", "groups")
 
 
@@ -137,24 +134,9 @@ class Predictor:
         return cls(Records(tuple(tasks), **arrays), found)
 
     @cached_property
-    def _free(self) -> dict[str, Tensor]:
-        return {
-            name: torch.tensor(values, dtype=torch.float64)
-            for name, values in self.parameters.items()
-        }
-
-    @cached_property
-    def _variances(self) -> dict[str, Tensor]:
-        return dict(zip(VARIANCES, self._free["variances"].exp(), strict=True))
-
-    @cached_property
-    def _solved(self) -> tuple[Standardised, Tensor, Tensor]:
-        """The data, Cholesky's factor of its covariance, and the weights of the posterior mean."""
-        data = Standardised(self.records)
-        with torch.no_grad():
-            factor = factor_of(covariance_of(self._free, data))
-            centred = (data.values - self._free["mean"])[:, None]
-            return data, factor, torch.cholesky_solve(centred, factor)[:, 0]
+    def _posterior(self) -> Posterior:
+        """What the records say, which takes a while to solve."""
+        return Posterior(self.records, self.parameters)
 
     def predict(self, vectors: np.ndarray, tokens: np.ndarray) -> Prediction:
         """Predict what architectures reach on data sets that are none of the recorded ones.
@@ -165,23 +147,24 @@ class Predictor:
             Standardised descriptors, of each pair's data set.
         tokens : array, int, shape (m, decisions)
         """
-        data, variances = self._solved[0], self._variances
-        networks, which = _different(tokens)
-        alike = alike_tokens(self._free, networks, data.networks)
-        tasks = self._likeness(vectors)
+        known = self._posterior
+        data, variances = known.data, known.variances
+        networks, which = different(tokens)
+        alike = alike_tokens(known.free, networks, data.networks)
+        tasks = known.likeness(vectors)
         explained = torch.empty(len(which), dtype=torch.float64)
         is_frequent = torch.bincount(which) > len(data.vectors)
         rest = ~is_frequent[which]
-        explained[rest] = self._explained(tasks[rest], alike[which[rest]], variances["task"])
+        explained[rest] = known.explained(tasks[rest], alike[which[rest]], variances["task"])
         for index in is_frequent.nonzero()[:, 0].tolist():
             rows = which == index
             share = torch.nn.functional.pad(tasks[rows], (0, 1), value=1.0)
-            product = self._product(tuple(networks[index].tolist()))
+            product = known.product(tuple(networks[index].tolist()))
             explained[rows] = ((share @ product) * share).sum(1)
-        mean = self._mean(tasks, which, alike, variances["task"]) + self._free["mean"]
+        mean = known.mean(tasks, which, alike, variances["task"]) + known.free["mean"]
         prior = torch.stack([variances[name] for name in VARIANCES if name != "noise"]).sum()
         asked = torch.tensor(vectors, dtype=torch.float64)
-        left = prior + noise_of(self._free, asked) - explained
+        left = prior + noise_of(known.free, asked) - explained
         deviation = left.clamp_min(1e-12).sqrt() * data.scale
         return Prediction(data.unscaled(mean), deviation.numpy())
 
@@ -199,25 +182,26 @@ class Predictor:
         Belief
             It takes in what is measured on the data set as records of one more task.
         """
-        (data, factor, _), variances = self._solved, self._variances
+        known = self._posterior
+        data, variances = known.data, known.variances
         asked = torch.tensor(vector[None], dtype=torch.float64)
         networks = torch.as_tensor(tokens)
-        alike = alike_tokens(self._free, networks, data.networks)
-        tasks = self._likeness(vector[None])
+        alike = alike_tokens(known.free, networks, data.networks)
+        tasks = known.likeness(vector[None])
         every = torch.arange(len(tokens))
-        mean = self._mean(tasks.expand(len(tokens), -1), every, alike, variances["task"])
+        mean = known.mean(tasks.expand(len(tokens), -1), every, alike, variances["task"])
         likeness = tasks[0, data.task]
         between = (
-            alike[:, data.network] * self._worth_across(likeness) + variances["task"] * likeness
+            alike[:, data.network] * known.worth_across(likeness) + variances["task"] * likeness
         )
-        half = torch.linalg.solve_triangular(factor, between.T, upper=False)
-        own = self._worth_across(torch.tensor(1.0)) + variances["architecture_own"]
-        prior = own * alike_tokens(self._free, networks, networks)
+        half = torch.linalg.solve_triangular(known.factor, between.T, upper=False)
+        own = known.worth_across(torch.tensor(1.0)) + variances["architecture_own"]
+        prior = own * alike_tokens(known.free, networks, networks)
         prior = prior + variances["task"] + variances["task_own"]
         return Belief(
-            data.unscaled(mean + self._free["mean"]),
+            data.unscaled(mean + known.free["mean"]),
             ((prior - half.T @ half) * data.scale**2).numpy(),
-            float(noise_of(self._free, asked)) * data.scale**2,
+            float(noise_of(known.free, asked)) * data.scale**2,
         )
 
     def difference(self, vectors: np.ndarray, tokens: np.ndarray, others: np.ndarray) -> Prediction:
@@ -234,11 +218,12 @@ class Predictor:
         Prediction
             Of the difference, as far as descriptors tell: without noise and without what is the data set's own.
         """
-        scale = self._solved[0].scale
-        which, alike, apart = self._pairs(tokens, others)
-        tasks = self._likeness(vectors)
-        mean = self._mean(tasks, which, alike, _NO_LEVEL)
-        left = self._worth(apart) - self._explained(tasks, alike[which], _NO_LEVEL)
+        known = self._posterior
+        scale = known.data.scale
+        which, alike, apart = known.pairs(tokens, others)
+        tasks = known.likeness(vectors)
+        mean = known.mean(tasks, which, alike, _NO_LEVEL)
+        left = known.worth(apart) - known.explained(tasks, alike[which], _NO_LEVEL)
         return Prediction((mean * scale).numpy(), (left.clamp_min(0.0).sqrt() * scale).numpy())
 
     def promises(
@@ -259,106 +244,17 @@ class Predictor:
         -------
         array, bool, shape (m,)
         """
-        which, alike, apart = self._pairs(tokens, others)
-        tasks = self._likeness(vectors)
-        mean = self._mean(tasks, which, alike, _NO_LEVEL)
-        recorded = self._solved[0].vectors
-        between = self._worth_across(alike_tasks(self._free, recorded, recorded))
-        between = between + JITTER * torch.eye(len(between), dtype=torch.float64)
-        across = self._worth_across(tasks)
-        known = (across * torch.linalg.solve(between, across.T).T).sum(1)
-        share = known / self._worth_across(torch.tensor(1.0))
-        least = (self._worth(apart) * (1 - share)).clamp_min(0.0).sqrt()
+        known = self._posterior
+        which, alike, apart = known.pairs(tokens, others)
+        tasks = known.likeness(vectors)
+        mean = known.mean(tasks, which, alike, _NO_LEVEL)
+        least = (known.worth(apart) * (1 - known.known_across(tasks))).clamp_min(0.0).sqrt()
         found = (mean > deviations * least).numpy()
         (rows,) = found.nonzero()
         if len(rows):
             exact = self.difference(vectors[rows], tokens[rows], others[rows])
             found[rows] = exact.mean > deviations * exact.deviation
         return found
-
-    def _likeness(self, vectors: np.ndarray) -> Tensor:
-        """How alike data sets are to each recorded task; (m, 2 D) -> float64, (m, T)."""
-        asked = torch.tensor(vectors, dtype=torch.float64)
-        return alike_tasks(self._free, asked, self._solved[0].vectors)
-
-    def _pairs(self, tokens: np.ndarray, others: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Compare architectures with others.
-
-        Returns
-        -------
-        which : Tensor, int64, shape (m,)
-            The row of `alike` of each pair.
-        alike : Tensor, float64, shape (a, networks)
-            How much more alike one is to each recorded network than the other.
-        apart : Tensor, float64, shape (m,)
-            1 less the likeness of the two.
-        """
-        pairs, which = _different(np.hstack([tokens, others]))
-        one, other = pairs.tensor_split(2, dim=1)
-        networks = self._solved[0].networks
-        alike = [alike_tokens(self._free, of, networks) for of in (one, other)]
-        apart = (one != other).double() @ self._free["decisions"].exp()
-        return which, alike[0] - alike[1], (1 - torch.exp(-apart))[which]
-
-    def _worth_across(self, likeness: Tensor) -> Tensor:
-        """Covariance of an architecture's worth on two data sets, as far as descriptors tell, from their likeness."""
-        return self._variances["architecture"] + self._variances["descriptors"] * likeness
-
-    def _worth(self, apart: Tensor) -> Tensor:
-        """Variance of how much more one architecture is worth than another on a data set, before any record."""
-        return 2 * self._worth_across(torch.tensor(1.0)) * apart
-
-    def _mean(self, tasks: Tensor, which: Tensor, alike: Tensor, level: Tensor) -> Tensor:
-        """Read the posterior mean of values, but for the mean of all.
-
-        Parameters
-        ----------
-        tasks : Tensor, float64, shape (m, T)
-            How alike each value's data set is to each recorded task.
-        which : Tensor, int64, shape (m,)
-            The row of `alike` of each value.
-        alike : Tensor, float64, shape (a, networks)
-            How alike what is asked about is to each recorded network.
-        level : Tensor, float64, shape ()
-            Variance of what is the same for all architectures on a data set.
-        """
-        variances = self._variances
-        by_task = self._weights @ alike.T  # (T, a)
-        always = variances["architecture"] * by_task.sum(0)
-        changing = level * self._weights.sum(1)[:, None] + variances["descriptors"] * by_task
-        return (tasks @ changing + always).gather(1, which[:, None])[:, 0]
-
-    def _explained(self, tasks: Tensor, alike: Tensor, level: Tensor) -> Tensor:
-        """Say how much of the variance of each value the records explain; alike is (m, networks), the rest as above."""
-        data, variances = self._solved[0], self._variances
-        alike = alike.float()[:, data.network]
-        changing = level + variances["descriptors"] * alike
-        between = changing * tasks.float()[:, data.task] + variances["architecture"] * alike
-        return self._half_solved(between).square().sum(0).double()
-
-    @cached_property
-    def _product(self) -> Callable[[tuple[int, ...]], Tensor]:
-        """`_product_of`, with a memory: what is asked about for many data sets is asked about again."""
-        return lru_cache(maxsize=_REMEMBERED)(self._product_of)
-
-    def _product_of(self, tokens: tuple[int, ...]) -> Tensor:
-        """Solve the records for one architecture on any data set.
-
-        Its covariance with the records is linear in the likeness of its data set to the recorded tasks, so that what
-        they explain is a quadratic form in these and in 1 for what is the same on all: float64, (T + 1, T + 1).
-        """
-        data, variances = self._solved[0], self._variances
-        (alike,) = alike_tokens(self._free, torch.tensor([tokens]), data.networks).float()
-        alike = alike[data.network]
-        changing = variances["task"] + variances["descriptors"] * alike
-        columns = torch.nn.functional.one_hot(data.task, len(data.vectors)) * changing[:, None]
-        columns = torch.cat([columns, variances["architecture"] * alike[:, None]], dim=1)
-        solved = self._half_solved(columns.T.float())
-        return (solved.T @ solved).double()
-
-    def _half_solved(self, covariances: Tensor) -> Tensor:
-        """Solve Cholesky's factor for covariances with the records, float32, (m, n); (n, m)."""
-        return torch.linalg.solve_triangular(self._short_factor, covariances.T, upper=False)
 
     def left_out(self) -> Prediction:
         """Predict each record from those of the other tasks alone.
@@ -370,11 +266,12 @@ class Predictor:
         ------
         Rasmussen and Williams 2006, equations 5.10 to 5.12, for blocks.
         """
-        data, _, weights = self._solved
+        known = self._posterior
+        data, weights = known.data, known.weights
         mean, deviation = torch.empty((2, len(data.values)), dtype=torch.float64)
         for task in range(len(data.vectors)):
             rows = (data.task == task).nonzero()[:, 0]
-            covariance = torch.linalg.inv(self._inverse[rows][:, rows])
+            covariance = torch.linalg.inv(known.inverse[rows][:, rows])
             mean[rows] = data.values[rows] - covariance @ weights[rows]
             deviation[rows] = covariance.diagonal().sqrt()
         return Prediction(data.unscaled(mean), (deviation * data.scale).numpy())
@@ -389,22 +286,21 @@ class Predictor:
             For each data set the recorded task that it is: of this task's records nothing is used for it, so that the
             mean says what the others tell of a data set with such descriptors. None, or nothing given: all are used.
         """
-        data, _, weights = self._solved
-        variances = self._variances
-        asked = torch.tensor(vectors, dtype=torch.float64)
-        alike = alike_tasks(self._free, asked, data.vectors)[:, data.task]
+        known = self._posterior
+        data, weights, variances, free = known.data, known.weights, known.variances, known.free
+        alike = known.likeness(vectors)[:, data.task]
         by_set = weights.expand(len(vectors), -1).clone()
         for index, task in enumerate(own):
             if task is not None:
-                by_set[index] = self._without(task)
-        level = (variances["task"] * alike * by_set).sum(1) + self._free["mean"]
+                by_set[index] = known.without(task)
+        level = (variances["task"] * alike * by_set).sum(1) + free["mean"]
         by_row = (variances["architecture"] + variances["descriptors"] * alike) * by_set
         by_network = by_row.new_zeros(len(by_row), len(data.networks))
         by_network.index_add_(1, data.network, by_row)
 
         def mean(task: np.ndarray, tokens: np.ndarray) -> np.ndarray:
             with torch.no_grad():
-                alike = alike_tokens(self._free, torch.as_tensor(tokens), data.networks)
+                alike = alike_tokens(free, torch.as_tensor(tokens), data.networks)
                 return data.unscaled(level[task] + (alike * by_network[task]).sum(1))
 
         return mean
@@ -422,10 +318,10 @@ class Predictor:
         callable
             Array, int, shape (m, decisions) -> array, float, shape (m,): what is expected without noise.
         """
-        data, _, weights = self._solved
-        variances = self._variances
+        known = self._posterior
+        data, weights, variances, free = known.data, known.weights, known.variances, known.free
         index = self.records.tasks.index(task)
-        alike = alike_tasks(self._free, data.vectors[[index]], data.vectors)[0][data.task]
+        alike = alike_tasks(free, data.vectors[[index]], data.vectors)[0][data.task]
         is_own = (data.task == index).double()
         level = (variances["task"] * alike + variances["task_own"] * is_own) @ weights
         by_row = variances["architecture"] + variances["descriptors"] * alike
@@ -433,48 +329,15 @@ class Predictor:
         by_network = by_row.new_zeros(len(data.networks)).index_add_(0, data.network, by_row)
 
         def mean(tokens: np.ndarray) -> np.ndarray:
-            alike = alike_tokens(self._free, torch.as_tensor(tokens), data.networks)
-            return data.unscaled(level + alike @ by_network + self._free["mean"])
+            alike = alike_tokens(free, torch.as_tensor(tokens), data.networks)
+            return data.unscaled(level + alike @ by_network + free["mean"])
 
         return mean
 
     @property
     def noise_deviation(self) -> float:
         """Deviation of one training's result where a data set has as many peaks as those of the records on average."""
-        return float(self._variances["noise"].sqrt()) * self._solved[0].scale
-
-    @cached_property
-    def _weights(self) -> Tensor:
-        """The weights of the posterior mean, summed over the records of one network on one task; (T, networks)."""
-        data, _, weights = self._solved
-        found = torch.zeros((len(data.vectors), len(data.networks)), dtype=torch.float64)
-        return found.index_put_((data.task, data.network), weights, accumulate=True)
-
-    @cached_property
-    def _short_factor(self) -> Tensor:
-        """Cholesky's factor in float32: a deviation needs no more digits, and takes half the time."""
-        return self._solved[1].float()
-
-    @cached_property
-    def _inverse(self) -> Tensor:
-        """The inverse of the covariance of the records; (n, n)."""
-        with torch.no_grad():
-            return torch.cholesky_inverse(self._solved[1])
-
-    def _without(self, task: int) -> Tensor:
-        """Give the weights of the posterior mean of all records but one task's, which get 0; (n,).
-
-        With P the inverse covariance and B the task's rows, the inverse of what is left is P less
-        P[:, B] P[B, B]^-1 P[B, :] (the inverse of a partitioned matrix).
-        """
-        data, _, weights = self._solved
-        rows = (data.task == task).nonzero()[:, 0]
-        if not len(rows):
-            return weights
-        inverse = self._inverse[:, rows]
-        found = weights - inverse @ torch.linalg.solve(inverse[rows], weights[rows])
-        found[rows] = 0.0
-        return found
+        return float(self._posterior.variances["noise"].sqrt()) * self._posterior.data.scale
 
     @property
     def importance(self) -> dict[str, list[float]]:
@@ -485,12 +348,3 @@ class Predictor:
             "decisions": np.exp(self.parameters["decisions"]).tolist(),
             "groups": np.exp(self.parameters["groups"]).tolist(),
         }
-
-
-def _different(tokens: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Give the different rows in the order in which they come, and which of them each row is."""
-    tokens = np.ascontiguousarray(tokens, dtype=np.int64)
-    numbers: dict[bytes, int] = {}
-    which = [numbers.setdefault(row.tobytes(), len(numbers)) for row in tokens]
-    different = np.frombuffer(b"".join(numbers), dtype=np.int64).reshape(-1, tokens.shape[1])
-    return torch.tensor(different), torch.tensor(which)
