@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,8 @@ def fit(
     fidelity: Fidelity | None = None,
     seed: int = 0,
     device: str = "cpu",
+    workers: int = 1,
+    advance: Callable[[], object] = lambda: None,
 ) -> Fitted:
     """Train an architecture on a task and export it.
 
@@ -73,11 +75,16 @@ def fit(
     folder : path
         Absent or empty.
     fidelity : Fidelity, optional
-        `FULL` where it is not given.
+        `full_for` the number of training windows where it is not given.
     seed : int
         Of weights, order and augmentation.
     device : str
         As torch spells it.
+    workers : int
+        Networks that are trained at once, in processes of their own where there are several; a script that asks for
+        more than one must do its work under ``if __name__ == "__main__":``.
+    advance : callable
+        Called whenever a network is trained.
 
     Raises
     ------
@@ -85,14 +92,14 @@ def fit(
         The folder holds something, or training failed.
     """
     from ambient.child.export import export_model
-    from ambient.child.fidelity import FULL
+    from ambient.child.fidelity import full_for
     from ambient.child.kmer import fit_kmer_baseline
-    from ambient.child.train import train_child
+    from ambient.evaluate.members import train_members
 
     folder = Path(folder)
     check_model_folder(folder)
-    fidelity = FULL if fidelity is None else fidelity
-    trained = train_child(task, architecture, fidelity, seed, device)
+    fidelity = fidelity or full_for(len(task.subset("train")))
+    trained = train_members(task, architecture, fidelity, seed, device, workers, advance)
     kmer = fit_kmer_baseline(task, window_bp=trained.window_bp)
     labels = task.label_names or ([task.name] if task.outputs == 1 else [])
     record: dict[str, Any] = {

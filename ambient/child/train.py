@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ambient.data.task import TaskData
     from ambient.space import Architecture
 
-__all__ = ["TrainedChild", "find_filters", "predict", "train_child"]
+__all__ = ["TrainedChild", "find_filters", "joined", "predict", "train_child", "train_member"]
 
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 _WARM_UP_START = 0.04  # the schedule starts at this share of its peak
@@ -108,11 +108,67 @@ def train_child(
     judged from ``keep_from`` on, and the weights of the epoch with the best validation AUROC are
     kept. On CPU one thread is used, whatever the caller's setting.
     """
-    window_bp = int(architecture.window_bp or task.window_bp)
-    where = torch.device(device)
-    windows = Windows(task, window_bp, fidelity.shift_bp, where)
-    _check_classes(task, windows)
     check_rungs(rungs, fidelity)
+    windows = _windows(task, architecture, fidelity, device)
+    numbers = range(fidelity.members)
+    trained = _train(windows, architecture, fidelity, seed, numbers, rungs)
+    if trained.stopped:
+        there = trained.history[-1]["validation_auroc"]
+        trained.metrics["validation_auroc"] = round(there, CURVE_DIGITS)
+    else:
+        _score(trained, windows, task)
+    return trained
+
+
+def train_member(
+    task: TaskData,
+    architecture: Architecture,
+    fidelity: Fidelity,
+    seed: int,
+    device: str,
+    number: int,
+) -> TrainedChild:
+    """Train one member of a child as `train_child` does, without metrics; `joined` makes a child of them.
+
+    Arguments and errors are those of `train_child`, but for `number`, from 0 to ``fidelity.members - 1``.
+    """
+    windows = _windows(task, architecture, fidelity, device)
+    return _train(windows, architecture, fidelity, seed, [number])
+
+
+def joined(members: Sequence[TrainedChild], task: TaskData, device: str) -> TrainedChild:
+    """Make a child of its members, which `train_member` gave, in their order, and score it."""
+    first = members[0]
+    whole = TrainedChild(
+        first.architecture, first.fidelity, first.seed, first.window_bp, first.outputs
+    )
+    for one in members:
+        whole.members += [member.to(device) for member in one.members]
+        whole.history += one.history
+        whole.restarts += one.restarts
+        whole.epochs += one.epochs
+    _score(whole, _windows(task, whole.architecture, whole.fidelity, device), task)
+    return whole
+
+
+def _windows(
+    task: TaskData, architecture: Architecture, fidelity: Fidelity, device: str
+) -> Windows:
+    window_bp = int(architecture.window_bp or task.window_bp)
+    windows = Windows(task, window_bp, fidelity.shift_bp, torch.device(device))
+    _check_classes(task, windows)
+    return windows
+
+
+def _train(
+    windows: Windows,
+    architecture: Architecture,
+    fidelity: Fidelity,
+    seed: int,
+    numbers: Iterable[int],
+    rungs: Sequence[Rung] = (),
+) -> TrainedChild:
+    """Train some members."""
     plan = _Plan(
         windows,
         architecture,
@@ -120,25 +176,26 @@ def train_child(
         **_recipe(architecture, fidelity),
         rungs={rung.epoch: rung for rung in rungs},
     )
-    trained = TrainedChild(architecture, fidelity, seed, window_bp, windows.outputs)
-    with _own_randomness(where):
+    trained = TrainedChild(architecture, fidelity, seed, windows.window_bp, windows.outputs)
+    with _own_randomness(windows.device):
         finder = cache(partial(find_filters, windows))
-        for member in range(fidelity.members):
-            trained.members.append(_train_member(plan, trained, member, finder))
-        if trained.stopped:
-            there = trained.history[-1]["validation_auroc"]
-            trained.metrics["validation_auroc"] = round(there, CURVE_DIGITS)
-            return trained
+        for number in numbers:
+            trained.members.append(_train_member(plan, trained, number, finder))
+    return trained
+
+
+def _score(trained: TrainedChild, windows: Windows, task: TaskData) -> None:
+    """Judge the averaged members on the validation windows and, once, on the test windows."""
+    with _own_randomness(windows.device):
         for word, split in (("validation", _VALIDATION), ("test", _TEST)):
             rows = windows.rows(split)
-            scores = logits_of_rows(trained.members, windows, rows, fidelity)
+            scores = logits_of_rows(trained.members, windows, rows, trained.fidelity)
             for name in (f"{word}_auroc", f"{word}_aupr"):
                 each = by_output(name.removeprefix(f"{word}_"), windows.truth[rows], scores)
                 trained.by_label[name] = each
                 trained.metrics[name] = mean_of_known(each)
                 for category, mean in by_category(each, task.label_categories).items():
                     trained.metrics[f"{name}_{category}"] = mean
-    return trained
 
 
 def _recipe(architecture: Architecture, fidelity: Fidelity) -> dict[str, float]:

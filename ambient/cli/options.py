@@ -21,7 +21,9 @@ PATH = click.Path(path_type=Path)
 CATEGORIES = ("tf", "polymerase", "histone", "accessibility", "other")
 
 
-def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Make one decorator of several options."""
+
     def add(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -30,7 +32,7 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return add
 
 
-data_set_options = _together(
+data_set_options = together(
     click.option("--genome", type=PATH, help="FASTA of the genome: plain, gzip or bgzip."),
     click.option("--annotation", type=PATH, help="GTF or GFF3 with the genes."),
     click.option("--phastcons", type=PATH, help="bigWig of phastCons scores."),
@@ -63,7 +65,7 @@ seed_option = click.option(
     help="Of all that is random.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-_engine_options = _together(
+_engine_options = together(
     click.option(
         "--engine",
         default="pool",

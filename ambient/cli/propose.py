@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ambient.cli.describe import descriptors_of
+from ambient.cli.fitting import Fitting, fitting_options, show_fitted
 from ambient.cli.options import (
     PATH,
     check_new_file,
@@ -42,11 +43,14 @@ Example
 @click.option(
     "--max-flops", type=click.IntRange(min=1), help="Nor one that computes more for one window."
 )
-@click.option("--fit", "fitting", is_flag=True, help="Train the first proposal; needs PEAKS.")
 @click.option("--window", "window_bp", type=click.IntRange(min=50), default=500, show_default=True)
-@click.option("--validation", help="With --fit: chromosomes that stop training, by commas.")
-@click.option("--test", help="With --fit: chromosomes that only measure, by commas.")
-@click.option("--device", default="cpu", show_default=True, help="With --fit.")
+@click.option(
+    "--fit",
+    "fitting",
+    is_flag=True,
+    help="Train the first proposal; needs PEAKS. The next five options are for this.",
+)
+@fitting_options
 @data_set_options
 @click.option("--output", type=PATH, help="JSON file; with --fit a folder, made anew.")
 @seed_option
@@ -57,11 +61,9 @@ def command(
     top: int,
     max_parameters: int | None,
     max_flops: int | None,
-    fitting: bool,
     window_bp: int,
-    validation: str | None,
-    test: str | None,
-    device: str,
+    fitting: bool,
+    training: Fitting,
     output: Path | None,
     seed: int,
     as_json: bool,
@@ -74,23 +76,10 @@ def command(
     """
     asked = _Asked(controller, top, window_bp, max_parameters, max_flops)
     if fitting:
-        _propose_and_fit(
-            source,
-            asked,
-            window_bp,
-            validation,
-            test,
-            device,
-            output,
-            seed,
-            as_json,
-            options,
-        )
+        _propose_and_fit(source, asked, training, output, seed, as_json, options)
         return
-    if validation or test:
-        raise InputError(
-            "--validation and --test were given without --fit; add --fit or leave them out"
-        )
+    if training.given:
+        raise InputError(f"found {training.given} without --fit; add --fit, or leave it out")
     check_new_file(output)
     described = descriptors_of(source, seed, options)
     entry = _propose(asked, described, options["category"])
@@ -130,19 +119,15 @@ def _propose(asked: _Asked, described: Descriptors, category: str | None) -> dic
 def _propose_and_fit(
     peaks: Path,
     asked: _Asked,
-    window_bp: int,
-    validation: str | None,
-    test: str | None,
-    device: str,
+    training: Fitting,
     output: Path | None,
     seed: int,
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
-    from ambient.cli.fit import show_fitted, task_of_peaks
     from ambient.controller.card import Controller
     from ambient.files import write_json_atomic
-    from ambient.fit import check_model_folder, fit
+    from ambient.fit import check_model_folder
     from ambient.space import Architecture
 
     if peaks.suffix == ".json":
@@ -150,18 +135,13 @@ def _propose_and_fit(
     folder: Path = need(output, "--output", "as the folder of the fitted model")
     check_model_folder(folder)
     Controller.load(asked.controller)  # a wrong name is found before the work begins
-    task = task_of_peaks(peaks, window_bp, validation, test, seed, options)
+    task = training.task_of_peaks(peaks, asked.window_bp, seed, options)
     # Described from the chromosomes that train, so that no test label is seen.
-    training = sorted(set(task.chromosome[task.subset("train")].tolist()))
-    described = descriptors_of(peaks, seed, {**options, "chromosomes": ",".join(training)})
+    trained_on = sorted(set(task.chromosome[task.subset("train")].tolist()))
+    described = descriptors_of(peaks, seed, {**options, "chromosomes": ",".join(trained_on)})
     entry = _propose(asked, described, options["category"])
-    fitted = fit(
-        task,
-        Architecture.from_dict(entry["proposals"][0]["architecture"]),
-        folder,
-        seed=seed,
-        device=device,
-    )
+    first = Architecture.from_dict(entry["proposals"][0]["architecture"])
+    fitted = training.fit(task, first, folder, seed)
     described.save(folder / "descriptors.json")
     write_json_atomic(folder / "proposals.json", entry)
     if not as_json:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ambient.child.fidelity import FULL, SEARCH, Fidelity, named_fidelity
+from ambient.child.fidelity import FULL, PASSES, SEARCH, Fidelity, full_for, named_fidelity
 from ambient.errors import RunError
 
 
@@ -37,6 +37,18 @@ def test_the_two_grades_differ_and_are_found_by_name():
     assert named_fidelity("full") is FULL
     with pytest.raises(RunError, match=r"found 'fill', needed search or full"):
         named_fidelity("fill")
+
+
+def test_full_is_lengthened_where_it_would_pass_over_the_windows_too_rarely():
+    enough = FULL.epochs * FULL.windows_per_epoch // PASSES
+    assert full_for(0) is full_for(enough) is FULL
+    for windows in (enough + 1, 12_648, 200_000):
+        longer = full_for(windows)
+        drawn = longer.epochs * longer.windows_per_epoch
+        assert PASSES <= drawn / windows < PASSES + longer.epochs / windows
+        assert longer.name != FULL.name
+        same = replace(longer, name=FULL.name, windows_per_epoch=FULL.windows_per_epoch)
+        assert same == FULL
 
 
 @pytest.mark.parametrize("fidelity", [SEARCH, FULL])

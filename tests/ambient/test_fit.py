@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_children import TINY, architectures, tiny_task
 
-from ambient.child.train import predict
+from ambient.child import fidelity
+from ambient.child.train import predict, train_child
 from ambient.errors import RunError
+from ambient.evaluate.members import train_members
 from ambient.fit import Fitted, fit
 from ambient.space import Architecture
 
@@ -54,6 +58,42 @@ def test_the_exported_model_predicts_as_the_trained_one_without_ambient(fitted: 
     ours = predict(fitted.trained, codes)[:, 0]
     # The exported model computes in float32, training in bfloat16: eight bits of mantissa.
     np.testing.assert_allclose(json.loads(done.stdout), ours, atol=0.02)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_members_have_the_bits_of_one_training_however_many_train_at_once(workers: int) -> None:
+    three, done = replace(TINY, members=3), []
+    alone = train_child(TASK, architectures()[3], three, 2)
+    found = train_members(
+        TASK, architectures()[3], three, 2, workers=workers, advance=lambda: done.append(1)
+    )
+    assert (found.metrics, found.by_label) == (alone.metrics, alone.by_label)
+    assert (found.history, found.epochs) == (alone.history, alone.epochs)
+    assert found.details == alone.details
+    assert len(done) == len(found.members) == 3
+    for one, other in zip(found.members, alone.members, strict=True):
+        weights = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+        assert all(torch.equal(*pair) for pair in weights)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_member_that_cannot_be_trained_says_why(workers: int) -> None:
+    lacking = replace(TASK, labels=np.zeros_like(TASK.labels))
+    with pytest.raises(RunError, match=r"^Reb1: found 0 positives among 24 training windows"):
+        train_members(lacking, architectures()[3], replace(TINY, members=2), 0, workers=workers)
+
+
+def test_what_nobody_foresaw_in_a_member_keeps_its_traceback() -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)in _train_member.*ValueError: .*neg"):
+        train_members(TASK, architectures()[3], replace(TINY, members=2), seed=-1, workers=2)
+
+
+def test_a_large_data_set_is_trained_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fidelity, "FULL", replace(TINY, name="full", members=1))
+    found = fit(TASK, architectures()[3], tmp_path / "model")  # 24 training windows, 2 epochs of 32
+    assert found.trained.fidelity.windows_per_epoch == 24 * fidelity.PASSES / 2
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:

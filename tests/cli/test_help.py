@@ -32,7 +32,7 @@ def test_a_verb_has_a_file_and_a_file_is_a_verb() -> None:
     import ambient.cli
 
     files = {path.stem for path in Path(ambient.cli.__path__[0]).glob("*.py")}
-    assert files - {"__init__", "main", "options", "progress"} == set(VERBS)
+    assert files - {"__init__", "fitting", "main", "options", "progress"} == set(VERBS)
 
 
 def test_an_unknown_verb_is_a_users_mistake(ambient: Callable) -> None:

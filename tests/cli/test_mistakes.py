@@ -144,6 +144,15 @@ def test_an_unknown_controller_is_named(ambient: Callable, small_run: Path, plac
     assert "yeats" in answer.err
 
 
+def test_options_of_fitting_need_fit(ambient: Callable, small_run: Path, place: Path) -> None:
+    described = _one_description(small_run, place)
+    answer = ambient(
+        *("propose", described, "--controller", small_run, "--epochs", 3, "--test", "chr1")
+    )
+    assert answer.code == 2
+    assert "found --test and --epochs without --fit; add --fit" in answer.err
+
+
 def _one_description(run: Path, place: Path) -> Path:
     path = place / "four.json"
     path.write_text(json.dumps(json.loads((run / "descriptors.json").read_text())["four"]))
