@@ -31,6 +31,7 @@ from ambient.evaluate.worker_process import (
     WorkerLostError,
     WorkerProcess,
     heard_from,
+    without_interrupts,
 )
 
 if TYPE_CHECKING:
@@ -202,8 +203,9 @@ class PoolEngine(Engine):
             return False
         idle = [w for w in self._workers if w.job is None and w.device == device]
         if not idle:
-            idle.append(WorkerProcess(str(self._folder), self._train, device, self._host))
-            self._workers.append(idle[0])
+            with without_interrupts():
+                idle.append(WorkerProcess(str(self._folder), self._train, device, self._host))
+                self._workers.append(idle[0])
         idle[0].hand_over(job, limit_seconds(job.seconds, self._child_minutes))
         return True
 

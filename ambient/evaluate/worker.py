@@ -21,8 +21,9 @@ from ambient.evaluate.spill import load_spilled_task
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
 
-__all__ = ["READY", "RESULTS", "work"]
+__all__ = ["HELD_BACK", "READY", "RESULTS", "work"]
 
+HELD_BACK = {signal.SIGINT, signal.SIGTERM}  # while a process starts
 READY = b"ready"  # a worker's first line
 ASKED = ("task", "architecture", "seed", "fidelity", "task_hash", "fidelity_hash", "version")
 RESULTS = tuple(field.name for field in fields(Evaluation) if field.name not in ASKED)
@@ -54,7 +55,7 @@ def work(
     """
     # An interrupt reaches the whole group of processes; what follows is for the parent to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     threading.Thread(target=_leave_with_parent, args=(folder,), daemon=True).start()
 
     import torch

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
@@ -14,9 +15,16 @@ from typing import Any
 
 from ambient.evaluate.engines import TrainingFunction
 from ambient.evaluate.schedule import Device, Job
-from ambient.evaluate.worker import READY, work
+from ambient.evaluate.worker import HELD_BACK, READY, work
 
-__all__ = ["NO_RESULT", "START_SECONDS", "WorkerLostError", "WorkerProcess", "heard_from"]
+__all__ = [
+    "NO_RESULT",
+    "START_SECONDS",
+    "WorkerLostError",
+    "WorkerProcess",
+    "heard_from",
+    "without_interrupts",
+]
 
 START_SECONDS = 600.0  # how long one may take to be ready: torch from a slow disk
 GRACE_SECONDS = 5.0  # how long an idle worker may take to leave
@@ -138,10 +146,32 @@ def heard_from(workers: Sequence[WorkerProcess], waiting: bool) -> list[WorkerPr
 
 
 @contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Let signals wait for what may not be left half done, as a process that begins; then they are heard.
+
+    Blocking them would not do: any other thread takes them, and Python hears of them in the main one.
+    """
+    heard: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():  # the only one that may set handlers
+        found = {number: signal.getsignal(number) for number in HELD_BACK}
+        handlers = {number: known for number, known in found.items() if known is not None}
+    for number in handlers:
+        signal.signal(number, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for one in heard:
+        signal.raise_signal(one)
+
+
+@contextlib.contextmanager
 def _surroundings() -> Iterator[None]:
-    """Give new processes `SURROUNDINGS`, and no interrupt before they can ignore it."""
+    """Give new processes `SURROUNDINGS`, and no signal before they can ignore it."""
     before = {name: os.environ.get(name) for name in SURROUNDINGS}
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     os.environ.update(SURROUNDINGS)
     try:
         yield

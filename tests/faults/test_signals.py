@@ -40,11 +40,15 @@ TELLING = """
 import sys
 import ambient.child.train as training
 from ambient.cli.main import main
-train_child = training.train_child
-def tell(*arguments, **options):
-    print("training", file=sys.stderr, flush=True)
-    return train_child(*arguments, **options)
-training.train_child = tell
+from ambient.evaluate.worker_process import WorkerProcess
+def telling(begin):
+    def tell(*arguments, **options):
+        print("training", file=sys.stderr, flush=True)
+        return begin(*arguments, **options)
+    return tell
+training.train_child = telling(training.train_child)
+training.train_member = telling(training.train_member)
+WorkerProcess.hand_over = telling(WorkerProcess.hand_over)
 main()
 """
 SLOW = """
@@ -224,7 +228,8 @@ def test_an_evaluation_that_is_stopped_keeps_what_is_done_in_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["rows.sqlite"]
 
 
-def test_a_fit_that_is_stopped_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_fit_that_is_stopped_leaves_nothing(folder: Path, tmp_path: Path, workers: int) -> None:
     from ambient.space import open_space
     from ambient.zero_shot import draw_random
 
@@ -233,8 +238,9 @@ def test_a_fit_that_is_stopped_leaves_nothing(folder: Path, tmp_path: Path) -> N
     architecture.write_text(draw_random(open_space("ambient-10"), 1, 0)[0].to_json())
     tasks = sorted(path.stem.split(".")[0] for path in (folder / "corpus" / "peaks").iterdir())
     options = ("--task", tasks[0], "--architecture", architecture, "--output", tmp_path / "model")
+    options = (*options, "--workers", workers)
     said = stopped_in_training(signal.SIGTERM, "fit", corpus, *options)
-    assert said == "ambient: stopped by SIGTERM\n"
+    assert said.replace("training\n", "") == "ambient: stopped by SIGTERM\n"
     assert [path.name for path in tmp_path.iterdir()] == ["architecture.json"]
 
 
@@ -252,7 +258,7 @@ def test_a_proposal_that_is_being_fitted_and_is_stopped_leaves_nothing(
         *("propose", peaks, "--controller", tmp_path / "run", "--fit"),
         *(*options, "--output", tmp_path / "model"),
     )
-    assert said == "ambient: stopped by SIGINT\n"
+    assert said.replace("training\n", "") == "ambient: stopped by SIGINT\n"
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
