@@ -208,7 +208,11 @@ def _card(
     task: TaskData, architecture: Architecture, trained: TrainedChild, record: dict[str, Any]
 ) -> str:
     """Write the model's card for a person."""
-    kmer, counts = record["kmer_baseline"], record["windows"]
+    kmer, counts, fidelity = record["kmer_baseline"], record["windows"], trained.fidelity
+    how = (
+        f"{len(trained.members)} network(s) of this architecture, trained from different seeds for up to "
+        f"{fidelity.epochs} epochs of {fidelity.windows_per_epoch:,} windows; their logits are averaged."
+    )
     split = "; ".join(f"{name}: {', '.join(held)}" for name, held in record["split"].items())
     rows = "\n".join(
         f"| {split} | {counts[split]['positives']:,} | {counts[split]['negatives']:,} "
@@ -225,7 +229,7 @@ A convolutional network that gives the probability that a window of {trained.win
 
     {architecture.summary()}
 
-{len(trained.members)} network(s) of this architecture, trained from different seeds; their logits are averaged.
+{how}
 
 | windows | positives | negatives | AUROC | AUPR | 5-mer regression AUROC | AUPR |
 |---|---|---|---|---|---|---|
