@@ -19,6 +19,7 @@ import pytest
 
 from ambient.cli.main import main
 from ambient.data.simulate import simulate_corpus
+from ambient.evaluate.worker_process import without_interrupts
 from ambient.search import read_journal
 
 PROGRAM = Path(sys.executable).parent / "ambient"
@@ -201,6 +202,24 @@ def test_a_training_that_is_stopped_says_how_it_goes_on_and_does(
         again[again.index("--steps") + 1] = str(steps + 1)
         assert call(monkeypatch, *again[1:]) == 0
         assert len(read_journal(run / "journal.jsonl")) == steps + 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_what_may_not_be_left_half_done(number: signal.Signals) -> None:
+    heard: list[str] = []
+
+    def hear(*_: object) -> None:
+        heard.append("signal")
+
+    before = signal.signal(number, hear)
+    try:
+        with without_interrupts():
+            signal.raise_signal(number)
+            heard.append("done")
+        assert heard == ["done", "signal"]
+        assert signal.getsignal(number) is hear
+    finally:
+        signal.signal(number, before)
 
 
 def stopped_in_training(number: signal.Signals, *arguments: object) -> str:
