@@ -4,7 +4,8 @@
 
 The first controller of zero_shot.py, told by thorough.py's trainings of the 36 training tasks which architecture is
 best at `full`, proposes for the 12 held-out tasks (deployed/proposals.json, kept once it is there), and each proposal
-is trained as `ambient propose --fit` trains it: `full`, five members. Beside it stand the same controller's proposals
+is trained as `ambient propose --fit` trains it: `full`, longer where there are many training windows (`full_for`), five
+members. Beside it stand the same controller's proposals
 without that knowledge, at `search` and at `full` (zero_shot.py, `--full`), the same trained as `search` with five
 members, what AMBER had found on each task by itself after 100 real evaluations (searches.py), trained as the proposals
 are (on the tasks where this is done), and 5-mer regression. Goes on where it stopped. Trainings go into
@@ -18,6 +19,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,7 @@ from table import CACHE, HERE
 from thorough import FIVE, SPACE, proven_at_full
 from zero_shot import DESCRIBED, descriptors_in, entry_of
 
-from ambient.child.fidelity import FULL, SEARCH
+from ambient.child.fidelity import FULL, SEARCH, full_for
 from ambient.cli.progress import progress
 from ambient.controller.card import Controller
 from ambient.data.corpus import read_corpus
@@ -80,10 +82,9 @@ def main() -> None:
             import_tsv(store, ROWS)
         if not arguments.recorded:
             train(store, requests)
-        found = {
-            (row.task, row.architecture.key, row.fidelity_hash): row
-            for row in store.rows(list(own), SPACE.name, state="done")
-        }
+        known = list(store.rows(list(own), SPACE.name, state="done"))
+    by_length = sorted(known, key=lambda row: row.fidelity.windows_per_epoch)
+    found = {key_of(row.request): row for row in by_length}  # of two trainings the longer one
     rows = {
         way: [found[key_of(one)] for one in some if key_of(one) in found]
         for way, some in trained.items()
@@ -108,8 +109,9 @@ def main() -> None:
 
 
 def key_of(request: Request) -> tuple[str, str, str]:
-    """Name a training, whatever its seed."""
-    return request.task, request.architecture.key, request.fidelity.hash
+    """Name a training, whatever its seed and the windows in its epochs."""
+    grade = replace(request.fidelity, windows_per_epoch=FULL.windows_per_epoch)
+    return request.task, request.architecture.key, grade.hash
 
 
 def searched(names: Sequence[str]) -> dict[str, Architecture]:
@@ -143,6 +145,12 @@ def train(store: Store, requests: list[Request]) -> None:
     """Train what is not there; write all that is known."""
     corpus = read_corpus(HERE / "corpus.yaml")
     tasks = prepare_corpus(corpus, CACHE / "tasks", sorted({one.task for one in requests}))
+    requests = [
+        replace(one, fidelity=full_for(len(tasks[one.task].subset("train"))))
+        if one.fidelity == FULL
+        else one
+        for one in requests
+    ]
     try:
         with (
             progress("trainings", len(requests)) as advance,
