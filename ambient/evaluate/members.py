@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ambient import errors
-from ambient.errors import RunError
 from ambient.evaluate.pool import PoolEngine
 from ambient.evaluate.records import Request
 
