@@ -97,6 +97,6 @@ def _error(reason: str, details: Mapping[str, Any]) -> Exception:
     name, _, text = reason.partition(": ")
     if name in errors.__all__:
         return getattr(errors, name)(text)
-    return (
-        RunError(text) if name == "WorkerLost" else RuntimeError(details.get("traceback", reason))
-    )
+    if name == "WorkerLost":
+        return errors.RunError(text)
+    return RuntimeError(details.get("traceback", reason))
