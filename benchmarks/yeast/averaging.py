@@ -1,11 +1,13 @@
-"""What does averaging networks bring, of short and of long trainings, and of both together?
+"""What does averaging networks bring: of short and of long trainings, of both together, of different architectures?
 
     python benchmarks/yeast/averaging.py [--hours 1 | --recorded]
 
-On training tasks in thorough.py's drawn order, one after the other until the time is up: what is proven at `search`
-(good 3 of good.json) with five members of `search`, and what is better in long trainings (good 6) with three members
-of `full`. The logits of each member are kept in cache/averaging, so that every choice of members can be averaged.
-AUROCs go into averaging/rows.tsv, a table into averaging/results.md; `--recorded` only writes the table.
+On nine training tasks (of thorough.py's drawn order the sixteenth and those after it) until the time is up: what is
+proven at `search` (good 3 of good.json) with five members of `search`, and what is better in long trainings (good 6)
+with three members of `full`; then, once at `search`, the other six of good.json, of which averages are chosen by
+validation as one would after a search. The logits of each member are kept in cache/averaging, so that every choice of
+members can be averaged. AUROCs go into averaging/rows.tsv, a table into averaging/results.md; `--recorded` only
+writes the table.
 """
 
 from __future__ import annotations
@@ -29,18 +31,23 @@ from table import CACHE, HERE
 from thorough import FIVE, SPACE, drawn_tasks
 
 from ambient.child.batches import Windows
-from ambient.child.fidelity import FULL
+from ambient.child.fidelity import FULL, SEARCH
 from ambient.child.train import train_child
 from ambient.child.trained import logits_of_rows
 from ambient.data.corpus import read_corpus
 from ambient.data.prepare import prepare_corpus
+from ambient.evaluate.pool import usable_cores
 from ambient.files import write_atomic
 
 RECORDS = HERE / "averaging"
 ROWS = RECORDS / "rows.tsv"
 LOGITS = CACHE / "averaging"
 THREE = replace(FULL, name="full, three members", members=3)
-WAYS = {"short": (3, FIVE), "long": (6, THREE)}  # the number in good.json, and how it is trained
+WAYS = {  # the number in good.json, and how it is trained
+    "short": (3, FIVE),
+    "long": (6, THREE),
+    **{f"other-{number}": (number, SEARCH) for number in (0, 1, 2, 4, 5, 6)},
+}
 CHOICES = {  # short and long members; both kinds count the same
     "good 3, one of `search`": (1, 0),
     "good 3, five of `search`": (5, 0),
@@ -50,6 +57,11 @@ CHOICES = {  # short and long members; both kinds count the same
     "three and three": (3, 3),
     "five and three": (5, 3),
 }
+TASKS = slice(15, 24)  # of the drawn ones
+PICKS = 10  # of an average that is chosen by validation
+ONE_EACH = "seven architectures, one of `search` each"
+CHOSEN = f"of these {PICKS}, chosen one by one by validation"
+BEST = "of these the one that is best in validation"
 
 
 def main() -> None:
@@ -64,10 +76,9 @@ def main() -> None:
     if not arguments.recorded:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         LOGITS.mkdir(parents=True, exist_ok=True)
-        train_all(drawn_tasks(), time.monotonic() + 3600 * arguments.hours)
-        averaged = pd.DataFrame(
-            row for name in drawn_tasks() if is_there(name) for row in rows_of(name)
-        )
+        names = drawn_tasks()[TASKS]
+        train_all(names, time.monotonic() + 3600 * arguments.hours)
+        averaged = pd.DataFrame(row for name in names if is_there(name) for row in rows_of(name))
         write_atomic(ROWS, averaged.to_csv(sep="\t", index=False, float_format="%.6f"))
     text = as_text(pd.read_csv(ROWS, sep="\t"))
     write_atomic(RECORDS / "results.md", text)
@@ -75,13 +86,13 @@ def main() -> None:
 
 
 def is_there(name: str) -> bool:
-    """Say whether a task was trained in both ways."""
+    """Say whether a task was trained in all ways."""
     return all((LOGITS / f"{name}-{way}.npz").exists() for way in WAYS)
 
 
 def train_all(names: list[str], until: float) -> None:
-    """Train task after task, both ways beside each other."""
-    with ProcessPoolExecutor(len(WAYS), get_context("spawn")) as pool:
+    """Train task after task, several ways beside each other."""
+    with ProcessPoolExecutor(usable_cores(), get_context("spawn")) as pool:
         for name in names:
             if time.monotonic() > until:
                 break
@@ -115,17 +126,38 @@ def train(name: str, way: str) -> float:
 
 def rows_of(name: str) -> Iterator[dict[str, object]]:
     """Give a task's AUROCs for each choice of members."""
-    short, long = (np.load(LOGITS / f"{name}-{way}.npz") for way in WAYS)
+    short, long, *others = (np.load(LOGITS / f"{name}-{way}.npz") for way in WAYS)
+
+    def auroc(split: str, logits: np.ndarray) -> float:
+        return float(roc_auc_score(short[f"{split}_truth"] > 0.5, logits))
+
+    def row(choice: str, validation: np.ndarray, test: np.ndarray) -> dict[str, object]:
+        reached = {"validation": validation, "test": test}
+        scores = {f"{split}_auroc": auroc(split, logits) for split, logits in reached.items()}
+        return {"task": name, "choice": choice, **scores}
+
     for choice, counts in CHOICES.items():
-        row: dict[str, object] = {"task": name, "choice": choice}
-        for split in ("validation", "test"):
-            parts = [
-                of[split][:count].mean(axis=0)
-                for of, count in zip((short, long), counts, strict=True)
-                if count
-            ]
-            row[f"{split}_auroc"] = roc_auc_score(short[f"{split}_truth"] > 0.5, sum(parts))
-        yield row
+        yield row(
+            choice,
+            *(
+                sum(
+                    of[split][:count].mean(axis=0)
+                    for of, count in zip((short, long), counts, strict=True)
+                    if count
+                )
+                for split in ("validation", "test")
+            ),
+        )
+    validation, test = (
+        np.stack([of[split][0] for of in (short, *others)]) for split in ("validation", "test")
+    )
+    yield row(ONE_EACH, validation.sum(axis=0), test.sum(axis=0))
+    picked: list[int] = []
+    for _ in range(PICKS):
+        with_each = validation + validation[picked].sum(axis=0)
+        picked.append(int(np.argmax([auroc("validation", logits) for logits in with_each])))
+    yield row(CHOSEN, validation[picked].sum(axis=0), test[picked].sum(axis=0))
+    yield row(BEST, validation[picked[0]], test[picked[0]])
 
 
 def as_text(rows: pd.DataFrame) -> str:
@@ -142,7 +174,7 @@ def as_text(rows: pd.DataFrame) -> str:
         "| on tasks |",
         "|---" * 5 + "|",
     ]
-    for choice in CHOICES:
+    for choice in (*CHOICES, ONE_EACH, CHOSEN, BEST):
         gain = (test[choice] - first).to_numpy()
         told = f"{as_gain(gain)} | {(gain > 0).sum()}" if gain.any() else " | "
         lines.append(
