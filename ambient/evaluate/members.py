@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ambient import errors
 from ambient.evaluate.pool import PoolEngine
 from ambient.evaluate.records import Request
+from ambient.evaluate.schedule import find_devices
 
 if TYPE_CHECKING:
     from ambient.child.fidelity import Fidelity
@@ -50,6 +51,7 @@ def train_members(
     """
     from ambient.child.train import joined, train_member
 
+    find_devices(device, workers)  # a wrong one is said before anything is trained
     numbers = range(fidelity.members)
     members = []
     if min(workers, fidelity.members) == 1:

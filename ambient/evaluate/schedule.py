@@ -101,11 +101,13 @@ def find_devices(device: str, workers: int, memory_bytes: int | None = None) -> 
     Raises
     ------
     RunError
-        There is no such GPU.
+        There is no such GPU, or torch knows no such device.
     """
     names = [device]
     if device.startswith("cuda"):
         names = _gpus(device)
+    elif device != "cpu":
+        _check_spelling(device)
     devices = []
     for number, name in enumerate(names):
         slots = len(range(number, workers, len(names)))
@@ -115,6 +117,17 @@ def find_devices(device: str, workers: int, memory_bytes: int | None = None) -> 
                 limit = _gpu_bytes(name) - slots * CONTEXT_BYTES
             devices.append(Device(name, slots, limit))
     return devices
+
+
+def _check_spelling(device: str) -> None:
+    import torch
+
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise RunError(
+            f"engine: found the device {device!r}, needed cpu, cuda, cuda:0 or another that torch knows; correct it"
+        ) from error
 
 
 def _gpus(device: str) -> list[str]:

@@ -83,6 +83,13 @@ def test_a_member_that_cannot_be_trained_says_why(workers: int) -> None:
         train_members(lacking, architectures()[3], replace(TINY, members=2), 0, workers=workers)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_said_at_once(device: str, workers: int) -> None:
+    with pytest.raises(RunError, match=f"^engine: found the device '{device}'"):
+        train_members(TASK, architectures()[3], replace(TINY, members=2), 0, device, workers)
+
+
 def test_what_nobody_foresaw_in_a_member_keeps_its_traceback() -> None:
     with pytest.raises(RuntimeError, match=r"(?s)in _train_member.*ValueError: .*neg"):
         train_members(TASK, architectures()[3], replace(TINY, members=2), seed=-1, workers=2)
