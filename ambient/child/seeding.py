@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import nn
 
 from ambient.child.layers import BothStrands
 
-__all__ = ["enriched_filters", "first_filters", "seed_first_filters"]
+if TYPE_CHECKING:
+    from ambient.child.batches import Windows
 
+__all__ = ["enriched_filters", "find_filters", "first_filters", "seed_first_filters"]
+
+_TRAIN = 0
+_MOST_SILENT = 2000  # windows without a label that its words are held against, of many labels
 _WORD = 6  # bp of the words that are counted; longer ones are too rare among 150 positives
 _LEAST_Z = 3.0  # enrichment, in standard deviations, below which no word seeds a filter
 _NEIGHBOUR = 1.15  # a word with one base changed counts as the same where it is so much enriched
@@ -168,3 +175,23 @@ def first_filters(module: nn.Module) -> tuple[torch.Tensor, int, int] | None:
             holds = weight.shape[1] == 4 and weight.shape[2] > 1
             return (weight, dilation, strands) if holds else None
     return None
+
+
+def find_filters(windows: Windows, width: int, dilation: int, count: int) -> list[np.ndarray]:
+    """Find enriched words for each output in turn, the most enriched of each first.
+
+    Where there are more outputs than filters, those that are evenly spaced among them.
+    """
+    rows = windows.rows(_TRAIN)
+    codes = windows.central(rows).cpu().numpy()
+    truth = windows.truth[rows]
+    asked = np.linspace(0, windows.outputs - 1, min(count, windows.outputs)).round().astype(int)
+    each = -(-count // max(len(asked), 1))
+    found = []
+    for column in truth[:, asked].T:
+        silent = np.flatnonzero(column <= 0.5)
+        if windows.outputs > 1:
+            silent = silent[:: -(-len(silent) // _MOST_SILENT) or 1]
+        found.append(enriched_filters(codes[column > 0.5], codes[silent], width, dilation, each))
+    in_turn = [one[rank] for rank in range(each) for one in found if rank < len(one)]
+    return in_turn[:count]

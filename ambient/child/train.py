@@ -18,7 +18,7 @@ from ambient.child.fidelity import Fidelity
 from ambient.child.layout import forward
 from ambient.child.loss import label_loss
 from ambient.child.metrics import by_category, by_output, mean_of_known, mean_over_outputs
-from ambient.child.seeding import enriched_filters, first_filters, seed_first_filters
+from ambient.child.seeding import find_filters, first_filters, seed_first_filters
 from ambient.child.stopping import (
     CURVE_DIGITS,
     DEAD_AUROC,
@@ -35,14 +35,13 @@ if TYPE_CHECKING:
     from ambient.data.task import TaskData
     from ambient.space import Architecture
 
-__all__ = ["TrainedChild", "find_filters", "joined", "predict", "train_child", "train_member"]
+__all__ = ["TrainedChild", "joined", "predict", "train_child", "train_member"]
 
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 _WARM_UP_START = 0.04  # the schedule starts at this share of its peak
 _GRADIENT_NORM = 5.0  # longer gradients are cut to this length
 _RESTARTS = 3  # a dead network is begun again so often, at _GENTLER times the rate
 _GENTLER = 0.3
-_MOST_SILENT = 2000  # windows without a label that its words are held against, of many labels
 _DEAD_SPREAD = 1e-4  # logits that differ by no more than this are constant
 
 
@@ -232,26 +231,6 @@ def _own_randomness(device: torch.device) -> Iterator[None]:
         one_thread() if device.type == "cpu" else nullcontext(),
     ):
         yield
-
-
-def find_filters(windows: Windows, width: int, dilation: int, count: int) -> list[np.ndarray]:
-    """Find enriched words for each output in turn, the most enriched of each first.
-
-    Where there are more outputs than filters, those that are evenly spaced among them.
-    """
-    rows = windows.rows(_TRAIN)
-    codes = windows.central(rows).cpu().numpy()
-    truth = windows.truth[rows]
-    asked = np.linspace(0, windows.outputs - 1, min(count, windows.outputs)).round().astype(int)
-    each = -(-count // max(len(asked), 1))
-    found = []
-    for column in truth[:, asked].T:
-        silent = np.flatnonzero(column <= 0.5)
-        if windows.outputs > 1:
-            silent = silent[:: -(-len(silent) // _MOST_SILENT) or 1]
-        found.append(enriched_filters(codes[column > 0.5], codes[silent], width, dilation, each))
-    in_turn = [one[rank] for rank in range(each) for one in found if rank < len(one)]
-    return in_turn[:count]
 
 
 def _train_member(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ambient.controller.policy import Begun, Policy, along
+from ambient.controller.begun import Begun
+from ambient.controller.policy import Policy, along
 
 __all__ = ["Beams", "beam", "most_probable"]
 

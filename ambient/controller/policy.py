@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from ambient.controller.begun import Begun
 from ambient.errors import RunError
 
 if TYPE_CHECKING:
     from ambient.space import SearchSpace
 
-__all__ = ["INACTIVE", "Begun", "Policy", "PolicyConfig", "SkipAttention", "along"]
+__all__ = ["INACTIVE", "Policy", "PolicyConfig", "SkipAttention", "along"]
 
 # Log-probability of a choice that a decision does not have; finite, so that the entropy is.
 IMPOSSIBLE = -1e30
@@ -47,51 +47,6 @@ class PolicyConfig:
     def to_dict(self) -> dict[str, Any]:
         """Give the configuration as a JSON value."""
         return asdict(self)
-
-
-@dataclass
-class Begun:
-    """Architectures that a policy has begun to write.
-
-    Parameters
-    ----------
-    tokens : Tensor, int64, shape (batch, decisions so far)
-        -1 where a decision is not active.
-    inputs : Tensor, float32, shape (batch, embedding)
-        What the LSTM reads next.
-    state : two Tensors, float32, shape (1, batch, hidden)
-        Of the LSTM.
-    outputs : tuple of Tensor, float32, shape (batch, hidden)
-        Of the LSTM, for each decision so far where the space has skips, which look back at them; else none.
-    """
-
-    tokens: Tensor
-    inputs: Tensor
-    state: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...] = ()
-
-    def chosen(self, rows: Tensor) -> Begun:
-        """Give some of the beginnings, by their numbers, int64, (any,)."""
-        if len(rows) == len(self.tokens) and torch.equal(rows, torch.arange(len(rows))):
-            return replace(self)  # nothing is copied
-        return Begun(
-            self.tokens[rows],
-            self.inputs[rows],
-            tuple(part[:, rows] for part in self.state),
-            tuple(output[rows] for output in self.outputs),
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence[Begun]) -> Begun:
-        """Put beginnings of one length together, in their order."""
-        states = zip(*(part.state for part in parts), strict=True)
-        outputs = zip(*(part.outputs for part in parts), strict=True)
-        return cls(
-            torch.cat([part.tokens for part in parts]),
-            torch.cat([part.inputs for part in parts]),
-            tuple(torch.cat(one, dim=1) for one in states),
-            tuple(map(torch.cat, outputs)),
-        )
 
 
 class Policy(nn.Module):

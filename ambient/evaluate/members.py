@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ambient.space import Architecture
 
 __all__ = ["train_members"]
+
+FACTS = ("history", "epochs", "restarts")  # what a member tells beside its weights
 
 
 def train_members(
@@ -68,7 +71,7 @@ def train_members(
                 if done.state == "failed":
                     raise _error(done.reason, done.details)
                 advance()
-        members = [pickle.loads(_file(folder, number).read_bytes()) for number in numbers]
+        members = [_kept(folder, task, architecture, fidelity, seed, number) for number in numbers]
     return joined(members, task, device)
 
 
@@ -82,16 +85,41 @@ def _train_and_keep(
     device: str,
 ) -> TrainedChild:
     """Train the member of a number, which stands where an engine has the seed, and leave it in a folder."""
+    import torch
+
     from ambient.child.train import train_member
 
     trained = train_member(task, architecture, fidelity, seed, device, number)
-    trained.members = [one.cpu() for one in trained.members]
-    _file(folder, number).write_bytes(pickle.dumps(trained))
+    facts = {name: getattr(trained, name) for name in FACTS}
+    weights = trained.module.cpu().state_dict()
+    torch.save({"weights": weights, "facts": json.dumps(facts)}, _file(folder, number))
     return trained
 
 
+def _kept(
+    folder: Path,
+    task: TaskData,
+    architecture: Architecture,
+    fidelity: Fidelity,
+    seed: int,
+    number: int,
+) -> TrainedChild:
+    """Take back the member that `_train_and_keep` left."""
+    import torch
+
+    from ambient.child.trained import TrainedChild
+
+    kept = torch.load(_file(folder, number), weights_only=True)
+    window_bp = int(architecture.window_bp or task.window_bp)
+    with torch.random.fork_rng(devices=[]):  # building draws weights
+        module = architecture.build(window_bp, task.outputs).eval()
+    module.load_state_dict(kept["weights"])
+    found = TrainedChild(architecture, fidelity, seed, window_bp, task.outputs, [module])
+    return replace(found, **json.loads(kept["facts"]))
+
+
 def _file(folder: Path, number: int) -> Path:
-    return folder / f"{number}.pickle"
+    return folder / f"{number}.pt"
 
 
 def _error(reason: str, details: Mapping[str, Any]) -> Exception:

@@ -16,10 +16,9 @@ from ambient.child.batches import Windows, flip_some, one_hot
 from ambient.child.layout import forward
 from ambient.child.loss import label_loss
 from ambient.child.metrics import mean_over_outputs
-from ambient.child.seeding import first_filters, seed_first_filters
+from ambient.child.seeding import find_filters, first_filters, seed_first_filters
 from ambient.child.supernet import Supernet, calibrate
 from ambient.child.threads import one_thread
-from ambient.child.train import find_filters
 from ambient.child.trained import autocast
 from ambient.errors import RunError
 from ambient.evaluate.engines import Engine, evaluate_request, short_host

@@ -15,8 +15,7 @@ from ambient.child.batches import Windows
 from ambient.child.kmer import fit_kmer_baseline
 from ambient.child.loss import label_loss
 from ambient.child.metrics import by_category, by_output
-from ambient.child.seeding import enriched_filters
-from ambient.child.train import find_filters
+from ambient.child.seeding import enriched_filters, find_filters
 from ambient.data.task import TaskData
 from ambient.fit import fit
 
