@@ -111,6 +111,7 @@ def fit(
         "kmer_baseline": dict(kmer),
         "windows": _counts(task),
         "split": _chromosomes(task),
+        "stranded": task.stranded,
         "left_out": dict(task.left_out),
         "fidelity": fidelity.to_dict(),
         "epochs": trained.epochs,
@@ -125,7 +126,7 @@ def fit(
             place,
             trained.window_bp,
             labels=labels,
-            both_strands=fidelity.reverse_complement,
+            both_strands=trained.fidelity.reverse_complement,
             title=f"{task.name}: {architecture.summary()}",
         )
         write_atomic(place / "architecture.json", architecture.to_json())
@@ -200,6 +201,16 @@ def _categories(task: TaskData, trained: TrainedChild) -> str:
     )
 
 
+def _strand(task: TaskData) -> str:
+    """Say on which strand a stranded task is read; nothing of others."""
+    if not task.stranded:
+        return ""
+    return (
+        "\nIt reads each window on the strand of its peak and never turns it: "
+        "give the sequence of the transcript's strand."
+    )
+
+
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -220,6 +231,10 @@ def _card(
         f"| {_number(kmer[f'{split}_auroc'])} | {_number(kmer[f'{split}_aupr'])} |"
         for split in ("validation", "test")
     )
+    of_train = counts["train"]
+    trained_on = (
+        f"Trained on {of_train['positives']:,} positives and {of_train['negatives']:,} negatives."
+    )
     peak, outputs = f"is a peak of {task.name}", task.outputs
     if task.label_names:
         peak = f"has a peak, for each of {outputs} data sets"
@@ -235,7 +250,7 @@ A convolutional network that gives the probability that a window of {trained.win
 |---|---|---|---|---|---|---|
 {rows}
 {_categories(task, trained)}
-Trained on {counts["train"]["positives"]:,} positives and {counts["train"]["negatives"]:,} negatives. {split}
+{trained_on} {split}{_strand(task)}
 The validation windows chose when to stop; the test windows were scored once, afterwards.
 
 ## Use

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from descriptors.errors import InputError
-from descriptors.genome import Genome
+from descriptors.genome import Genome, reverse_complement_codes
 from descriptors.peaks import overlaps
 
 __all__ = ["MotifWindows", "gc_share", "motif_windows"]
@@ -56,6 +56,7 @@ def motif_windows(
     chromosomes: Sequence[str] | None = None,
     avoid: pd.DataFrame | None = None,
     seed: int = 0,
+    stranded: bool = False,
 ) -> MotifWindows:
     """Cut windows around summits, and draw others of the same GC shares away from the peaks.
 
@@ -71,6 +72,8 @@ def motif_windows(
         Regions (chromosome, start, end) where no background is drawn.
     seed : int
         Of the random draw.
+    stranded : bool
+        Whether each peak's window is read on the peak's strand; the background's are then on strands drawn at random.
 
     Returns
     -------
@@ -89,6 +92,8 @@ def motif_windows(
     taken = table.iloc[chosen]
     summits = taken["summit"].to_numpy()
     foreground = genome.windows(taken["chromosome"].to_numpy(), summits, WINDOW_BP)
+    if stranded:
+        _turn(foreground, (taken["strand"] == "-").to_numpy())
     known = (foreground < 4).any(axis=1)
     if not known.any():
         raise InputError(
@@ -107,7 +112,13 @@ def motif_windows(
     if avoid is not None:
         around = pd.concat([around, avoid])
     background = _matched(gc_share(foreground), around, genome, where, seed)
+    if stranded:
+        _turn(background, np.random.default_rng([seed, 1]).random(len(background)) < 0.5)
     return MotifWindows(foreground, background, int((~known).sum()), len(table) - len(taken))
+
+
+def _turn(codes: np.ndarray, which: np.ndarray) -> None:
+    codes[which] = reverse_complement_codes(codes[which])
 
 
 def _bins(codes: np.ndarray) -> np.ndarray:

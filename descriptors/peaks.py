@@ -18,6 +18,7 @@ __all__ = [
     "COLUMNS",
     "NOT_IN_GENOME",
     "Peaks",
+    "check_strands",
     "overlaps",
     "read_intervals",
     "read_labelled_windows",
@@ -160,7 +161,7 @@ def read_labelled_windows(
     Returns
     -------
     DataFrame
-        chromosome (str), start, end, label (int64), in the file's order.
+        chromosome (str), start, end, label (int64), strand ("+", "-" or "."), in the file's order.
 
     Raises
     ------
@@ -181,8 +182,35 @@ def read_labelled_windows(
         check_chromosomes(rows["chromosome"], genome, str(path), "windows")
         rows = rows[rows["chromosome"].isin(genome.sizes)]
         _check_ends(rows, genome, path)
-    table = rows[["chromosome", "start", "end"]].assign(label=rows["score"].astype(np.int64))
-    return table.astype({"chromosome": object}).reset_index(drop=True)
+    table = rows[["chromosome", "start", "end", "strand"]].assign(
+        label=rows["score"].astype(np.int64)
+    )
+    return table.astype({"chromosome": object, "strand": object}).reset_index(drop=True)
+
+
+def check_strands(table: pd.DataFrame, where: str, what: str = "peaks") -> None:
+    """See to it that every row names its strand.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column `strand`.
+    where : str
+        The file, for the error.
+    what : str
+        What the rows are, for the error.
+
+    Raises
+    ------
+    InputError
+        The strand of a row is neither "+" nor "-".
+    """
+    lost = int((~table["strand"].isin(["+", "-"])).sum())
+    if lost:
+        raise InputError(
+            f"{where}: {lost:,} of the {len(table):,} {what} name no strand, which stranded windows need; "
+            "write + or - into column 6, or leave stranded out"
+        )
 
 
 def widen_points(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from descriptors.annotation import FEATURES, Annotation, distances_to_nearest, read_annotation
-from descriptors.background import motif_windows
+from descriptors.background import MotifWindows, motif_windows
 from descriptors.conservation import mean_conservation
 from descriptors.errors import InputError
 from descriptors.genome import Genome
@@ -31,7 +31,13 @@ from descriptors.motifs import (
     find_motifs,
     motif_descriptors,
 )
-from descriptors.peaks import NOT_IN_GENOME, read_intervals, read_peaks, widen_points
+from descriptors.peaks import (
+    NOT_IN_GENOME,
+    check_strands,
+    read_intervals,
+    read_peaks,
+    widen_points,
+)
 from descriptors.proteins import assay_flags, domain_flags, read_domains
 from descriptors.record import Descriptors
 from descriptors.schema import NAMES, SCHEMA_VERSION
@@ -67,6 +73,7 @@ def describe(
     interpro: str | Path | None = None,
     name: str | None = None,
     point_window_bp: int = 200,
+    stranded: bool = False,
     seed: int = 0,
 ) -> Descriptors:
     """Summarise a data set in 40 numbers.
@@ -106,6 +113,8 @@ def describe(
         Name of the task; default: the peak file's, without its endings.
     point_window_bp : int
         Peaks of one base become windows of this width around it.
+    stranded : bool
+        Read what lies under each peak on the peak's strand, as RNA is: the strand bias of motifs then tells of it.
     seed : int
         Of the background for motifs and of their search.
 
@@ -128,12 +137,15 @@ def describe(
     _describe_factor(found, factor, category, interpro)
     opened = Genome.open(genome)
     read = read_peaks(peaks, opened, exclude, chromosomes, rename_chromosomes)
+    if stranded:
+        check_strands(read.table, str(peaks))
     table = widen_points(read.table, point_window_bp, opened)
     points = int((read.table["end"] - read.table["start"] == 1).sum())
     found.sources["peaks"] = {
         **read.source.to_dict(),
         "points": points,
         "chromosomes": None if chromosomes is None else sorted(chromosomes),
+        **({"stranded": True} if stranded else {}),
     }
     found.sources["genome"] = Source(opened.name, opened.sha256, len(opened.sizes)).to_dict()
     avoid = None
@@ -150,7 +162,8 @@ def describe(
         if path is not None:
             _describe_conservation(found, table, track, path, opened, rename_chromosomes)
     if homer is None:
-        _find_motifs(found, table, opened, chromosomes, avoid, seed, run_homer)
+        windows = motif_windows(table, opened, chromosomes, avoid, seed, stranded)
+        _find_motifs(found, windows, seed, run_homer)
     else:
         _read_motifs(found, homer)
     return Descriptors(
@@ -232,16 +245,7 @@ def _describe_conservation(
     }
 
 
-def _find_motifs(
-    found: _Found,
-    table: pd.DataFrame,
-    genome: Genome,
-    chromosomes: Sequence[str] | None,
-    avoid: pd.DataFrame | None,
-    seed: int,
-    is_by_homer: bool,
-) -> None:
-    windows = motif_windows(table, genome, chromosomes, avoid, seed)
+def _find_motifs(found: _Found, windows: MotifWindows, seed: int, is_by_homer: bool) -> None:
     if is_by_homer:
         found.motifs = tuple(find_with_homer(windows.foreground, windows.background, LENGTHS))
         finder: dict[str, Any] = {"finder": PROGRAM}

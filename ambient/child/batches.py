@@ -70,6 +70,8 @@ class Windows:
         The labels once more, in memory.
     split : array, uint8, shape (n,)
         0 train, 1 validation, 2 test.
+    stranded : bool
+        Whether a window's reverse complement is no window of the task.
     """
 
     def __init__(self, task: TaskData, window_bp: int, shift_bp: int, device: torch.device) -> None:
@@ -84,6 +86,7 @@ class Windows:
         self.labels = torch.from_numpy(self.truth).to(device)
         self.has_unknown = bool(np.isnan(self.truth).any())
         self.split = np.asarray(task.split)
+        self.stranded = task.stranded
         self.window_bp, self.shift_bp, self.device = window_bp, shift_bp, device
         self._columns = torch.arange(window_bp, device=device)
 

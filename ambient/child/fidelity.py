@@ -37,7 +37,7 @@ class Fidelity:
     warm_up: float  # share of the steps that climb to the peak; a half cosine falls from it
     weight_decay: float  # decoupled (AdamW); an architecture's recipe overrides it
     shift_bp: int  # each training window moves by up to so many bp to either side
-    reverse_complement: bool  # half of the training windows flipped; both strands in prediction
+    reverse_complement: bool  # half of the training windows flipped; both strands in prediction; not of stranded tasks
     seeded_filters: float  # share of the first filters that start from enriched words, 0 to 1
     members: int  # networks trained from different seeds, whose logits are averaged
     precision: str  # "float32", or "bfloat16" by autocast
@@ -66,6 +66,10 @@ class Fidelity:
         """Sixteen hexadecimal digits of all constants but the name, and of the recipe's version."""
         constants = {key: value for key, value in asdict(self).items() if key != "name"}
         return short_hash({**constants, "recipe": _RECIPE})
+
+    def on_strands(self, stranded: bool) -> Fidelity:
+        """Give the training of a task that is stranded or not: what is stranded is read as it lies, never flipped."""
+        return replace(self, reverse_complement=False) if stranded else self
 
     def to_dict(self) -> dict[str, Any]:
         """Give the constants as a JSON object."""

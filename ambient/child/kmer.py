@@ -18,9 +18,11 @@ __all__ = ["fit_kmer_baseline", "kmer_counts"]
 _INVERSE_PENALTIES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
 
 
-def _canonical_columns(k: int) -> tuple[np.ndarray, int]:
-    """Map each word's number to the column that it shares with its reverse complement."""
+def _columns(k: int, stranded: bool) -> tuple[np.ndarray, int]:
+    """Map each word's number to its column, which it shares with its reverse complement unless it is stranded."""
     words = np.arange(4**k)
+    if stranded:
+        return words, len(words)
     reverse, left = np.zeros_like(words), words.copy()
     for _ in range(k):
         reverse = reverse * 4 + (3 - left % 4)
@@ -29,8 +31,8 @@ def _canonical_columns(k: int) -> tuple[np.ndarray, int]:
     return columns, len(kept)
 
 
-def kmer_counts(codes: np.ndarray, k: int = 5) -> np.ndarray:
-    """Count the words of length k on both strands.
+def kmer_counts(codes: np.ndarray, k: int = 5, stranded: bool = False) -> np.ndarray:
+    """Count the words of length k on both strands, or on one.
 
     Parameters
     ----------
@@ -38,12 +40,14 @@ def kmer_counts(codes: np.ndarray, k: int = 5) -> np.ndarray:
         A0 C1 G2 T3; anything else is no base, and words over it are not counted.
     k : int
         Length of the words in bp, 1 to 8.
+    stranded : bool
+        Whether only the strand that is given counts.
 
     Returns
     -------
     array, float32, shape (n, words)
         One column for each word together with its reverse complement (512 for k = 5), in the
-        alphabetical order of the first of the two.
+        alphabetical order of the first of the two; for each word by itself where only one strand counts (1,024).
 
     Raises
     ------
@@ -55,7 +59,7 @@ def kmer_counts(codes: np.ndarray, k: int = 5) -> np.ndarray:
     n, width = codes.shape
     if width < k:
         raise InputError(f"k-mer counts: windows of {width} bp hold no {k}-mer; widen the windows")
-    columns, n_columns = _canonical_columns(k)
+    columns, n_columns = _columns(k, stranded)
     words = np.zeros((n, width - k + 1), dtype=np.int64)
     known = np.ones((n, width - k + 1), dtype=bool)
     for offset in range(k):
@@ -84,7 +88,8 @@ def fit_kmer_baseline(
     ----------
     task : TaskData
         Its training windows are all used, once each, without augmentation (counts do not change
-        under the reverse complement); those of each output whose label is known.
+        under the reverse complement; of a stranded task those of its own strand are counted); those of each output
+        whose label is known.
     k : int
         Length of the words in bp.
     window_bp : int or None
@@ -109,14 +114,14 @@ def fit_kmer_baseline(
 
     window_bp = window_bp or task.window_bp
     codes, labels = _crops(task, 0, window_bp)
-    counts = kmer_counts(codes, k)
+    counts = kmer_counts(codes, k, task.stranded)
     centre, scale = counts.mean(0), counts.std(0)
     scale[scale == 0] = 1.0
     features = {0: (counts - centre) / scale}
     truth = {0: labels}
     for split in (1, 2):
         codes, truth[split] = _crops(task, split, window_bp)
-        features[split] = (kmer_counts(codes, k) - centre) / scale
+        features[split] = (kmer_counts(codes, k, task.stranded) - centre) / scale
     scores = {split: np.zeros_like(truth[split], dtype=np.float64) for split in (1, 2)}
     chosen = []
     for output in range(truth[0].shape[1]):

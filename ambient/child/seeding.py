@@ -37,33 +37,40 @@ def _words(codes: np.ndarray, length: int, dilation: int) -> np.ndarray:
     return words
 
 
-def _share_that_holds(words: np.ndarray, length: int) -> np.ndarray:
-    """Give, for each word, the share of windows with it; the second half are the other strands."""
-    windows = len(words) // 2
+def _share_that_holds(words: np.ndarray, length: int, strands: int) -> np.ndarray:
+    """Give, for each word, the share of windows with it; of two strands the second half are the other ones."""
+    windows = len(words) // strands
     held = np.zeros((windows, 4**length + 1), dtype=bool)
     held[np.arange(len(words))[:, None] % windows, words] = True
     return held[:, :-1].mean(0)
 
 
-def _both_strands(codes: np.ndarray) -> np.ndarray:
-    return np.concatenate([codes, _COMPLEMENT[codes[:, ::-1]]])
+def _on_strands(codes: np.ndarray, strands: int) -> np.ndarray:
+    return codes if strands == 1 else np.concatenate([codes, _COMPLEMENT[codes[:, ::-1]]])
 
 
 def enriched_filters(
-    positives: np.ndarray, negatives: np.ndarray, width: int, dilation: int, count: int
+    positives: np.ndarray,
+    negatives: np.ndarray,
+    width: int,
+    dilation: int,
+    count: int,
+    stranded: bool = False,
 ) -> list[np.ndarray]:
     """Find the words that set positives apart and widen each to a profile.
 
     Parameters
     ----------
     positives, negatives : array, uint8, shape (n, window_bp)
-        Training windows; both strands are read.
+        Training windows; both strands are read, unless they are stranded.
     width : int
         Length of a filter, in bases.
     dilation : int
         Distance between the bases that a filter reads, in bp; the words are spread likewise.
     count : int
         At most so many are sought.
+    stranded : bool
+        Whether only the strand that is given counts.
 
     Returns
     -------
@@ -79,17 +86,19 @@ def enriched_filters(
     length = min(_WORD, width)
     if positives.shape[1] <= (width - 1) * dilation or not len(positives) or not len(negatives):
         return []
-    codes = _both_strands(positives)
+    strands = 1 if stranded else 2
+    codes = _on_strands(positives, strands)
     words = _words(codes, length, dilation)
     total = 4**length
     n_positive, n_negative = len(positives), len(negatives)
-    expected = _share_that_holds(_words(_both_strands(negatives), length, dilation), length)
+    silent = _words(_on_strands(negatives, strands), length, dilation)
+    expected = _share_that_holds(silent, length, strands)
     expected = (expected * n_negative + 1) / (n_negative + 2)
     spread = np.sqrt(expected * (1 - expected) * (1 / n_positive + 1 / n_negative))
     digits = np.arange(total)[:, None] // 4 ** np.arange(length - 1, -1, -1) % 4
     filters: list[np.ndarray] = []
     while len(filters) < count:
-        share = _share_that_holds(words, length)
+        share = _share_that_holds(words, length, strands)
         z = (share - expected) / spread
         seed = int(np.argmax(z))
         if z[seed] < _LEAST_Z:
@@ -104,7 +113,7 @@ def enriched_filters(
         found = weight[words[rows, starts]]
         filters.append(_profile(codes, rows, starts - flank * dilation, found, width, dilation))
         mirrored = (rows + n_positive) % (2 * n_positive), words.shape[1] - 1 - starts
-        for row, start in ((rows, starts), mirrored):
+        for row, start in ((rows, starts), mirrored)[:strands]:
             for step in range(1 - length, length):
                 masked = start + step * dilation
                 inside = (masked >= 0) & (masked < words.shape[1])
@@ -155,8 +164,16 @@ def seed_first_filters(weight: torch.Tensor, filters: list[np.ndarray], strands:
     return min(len(turned), len(weight))
 
 
-def first_filters(module: nn.Module) -> tuple[torch.Tensor, int, int] | None:
+def first_filters(
+    module: nn.Module, stranded: bool = False
+) -> tuple[torch.Tensor, int, int] | None:
     """Find the first convolution of a network.
+
+    Parameters
+    ----------
+    module : nn.Module
+    stranded : bool
+        Whether what it reads is, so that a word means nothing on the other strand.
 
     Returns
     -------
@@ -164,14 +181,14 @@ def first_filters(module: nn.Module) -> tuple[torch.Tensor, int, int] | None:
     dilation : int
         Distance in bp between the bases that a filter reads.
     strands : int
-        How many strands a word needs its own filter for: 1 where the layer reads both by itself.
+        How many strands a word needs its own filter for: 1 where the layer reads both by itself, or only one counts.
     or None where the filters are 1 bp wide and can hold no word, or do not read DNA.
     """
     for part in module.modules():
         weight = getattr(part, "weight", None)
         if isinstance(weight, torch.Tensor) and weight.ndim == 3:
             dilation = int(np.max(np.asarray(getattr(part, "dilation", 1))))
-            strands = 1 if isinstance(part, BothStrands) else 2
+            strands = 1 if stranded or isinstance(part, BothStrands) else 2
             holds = weight.shape[1] == 4 and weight.shape[2] > 1
             return (weight, dilation, strands) if holds else None
     return None
@@ -192,6 +209,10 @@ def find_filters(windows: Windows, width: int, dilation: int, count: int) -> lis
         silent = np.flatnonzero(column <= 0.5)
         if windows.outputs > 1:
             silent = silent[:: -(-len(silent) // _MOST_SILENT) or 1]
-        found.append(enriched_filters(codes[column > 0.5], codes[silent], width, dilation, each))
+        found.append(
+            enriched_filters(
+                codes[column > 0.5], codes[silent], width, dilation, each, windows.stranded
+            )
+        )
     in_turn = [one[rank] for rank in range(each) for one in found if rank < len(one)]
     return in_turn[:count]

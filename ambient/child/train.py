@@ -108,6 +108,7 @@ def train_child(
     kept. On CPU one thread is used, whatever the caller's setting.
     """
     check_rungs(rungs, fidelity)
+    fidelity = fidelity.on_strands(task.stranded)
     windows = _windows(task, architecture, fidelity, device)
     numbers = range(fidelity.members)
     trained = _train(windows, architecture, fidelity, seed, numbers, rungs)
@@ -131,6 +132,7 @@ def train_member(
 
     Arguments and errors are those of `train_child`, but for `number`, from 0 to ``fidelity.members - 1``.
     """
+    fidelity = fidelity.on_strands(task.stranded)
     windows = _windows(task, architecture, fidelity, device)
     return _train(windows, architecture, fidelity, seed, [number])
 
@@ -246,7 +248,7 @@ def _train_member(
         torch.manual_seed(int(numbers.generate_state(1, np.uint64)[0] >> np.uint64(1)))
         rng = np.random.default_rng(numbers)
         module = plan.architecture.build(trained.window_bp, trained.outputs)
-        first = first_filters(module)
+        first = first_filters(module, plan.windows.stranded)
         if first is not None:
             weight, dilation, strands = first
             count = round(len(weight) * plan.fidelity.seeded_filters / strands)

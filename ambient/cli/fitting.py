@@ -82,6 +82,7 @@ class Fitting:
             chromosomes=split_names(options["chromosomes"]),
             rename_chromosomes=options["rename_chromosomes"],
             window_bp=window_bp,
+            stranded=bool(options["stranded"]),
             seed=seed,
         )
 

@@ -45,6 +45,12 @@ data_set_options = together(
         help="Find the motifs with homer2, which must be on the PATH.",
     ),
     click.option("--category", type=click.Choice(CATEGORIES), help="What kind of assay it is."),
+    click.option(
+        "--stranded",
+        is_flag=True,
+        default=None,
+        help="Read each peak on its strand (BED column 6) only, as of CLIP and other RNA.",
+    ),
     click.option("--factor", help="The protein's name, for its domains."),
     click.option("--interpro", type=PATH, help="TSV (factor, interpro) of protein domains."),
     click.option("--exclude", type=PATH, help="BED of regions to leave out."),

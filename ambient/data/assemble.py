@@ -15,8 +15,8 @@ from ambient.data.task import ORIGINS, SPLITS, TaskData
 from ambient.data.windows import Landscape, place_windows
 from ambient.errors import InputError
 from descriptors.genome import Genome, check_chromosomes, respell
+from descriptors.peaks import check_strands, read_intervals, read_labelled_windows, read_peaks
 from descriptors.peaks import overlaps as overlapping_rows
-from descriptors.peaks import read_intervals, read_labelled_windows, read_peaks
 
 __all__ = ["Ground", "Positives", "assemble", "read_excluded", "read_positives"]
 
@@ -65,15 +65,19 @@ def read_positives(ground: Ground, path: Path) -> Positives:
         The file is wrong, or none of its peaks lies on a chromosome that takes part.
     """
     landscape = ground.landscape
+    stranded = landscape.stranded
     # Excluded peaks are read too: they are no positives, but no negative may lie on them either.
     peaks = read_peaks(path, ground.genome, None, landscape.chromosomes, ground.rename_chromosomes)
     table = peaks.table
+    if stranded:
+        check_strands(table, str(path))
     left = table["summit"].to_numpy(np.int64) - landscape.window_bp // 2
     occupied = pd.DataFrame(
         {
             "chromosome": table["chromosome"],
             "start": np.minimum(table["start"], left),
-            "end": np.maximum(table["end"], left + landscape.window_bp),
+            # A window of the other strand may reach one base further.
+            "end": np.maximum(table["end"], left + landscape.window_bp + stranded),
         }
     )
     kept = np.ones(len(table), dtype=bool)
@@ -81,7 +85,10 @@ def read_positives(ground: Ground, path: Path) -> Positives:
         kept = ~overlapping_rows(table, ground.excluded)
     chosen = table[kept]
     starts, reasons = place_windows(
-        landscape, chosen["chromosome"].to_numpy(), chosen["summit"].to_numpy(np.int64)
+        landscape,
+        chosen["chromosome"].to_numpy(),
+        chosen["summit"].to_numpy(np.int64),
+        chosen["strand"].to_numpy(),
     )
     counted = {**peaks.source.left_out, "on an excluded region": int((~kept).sum()), **reasons}
     left_out = {f"peaks: {reason}": count for reason, count in counted.items() if count}
@@ -144,6 +151,7 @@ def assemble(
         chromosome=chromosome,
         centre=centre,
         left_out={**positives.left_out, **notes},
+        stranded=landscape.stranded,
     )
 
 
@@ -172,7 +180,11 @@ def _labelled_negatives(
     centre = (table["start"] + table["end"]).to_numpy(np.int64) // 2
     is_zero = (table["label"] == 0).to_numpy()
     zeros, ones = table[is_zero], table[~is_zero]
-    starts, reasons = place_windows(landscape, zeros["chromosome"].to_numpy(), centre[is_zero])
+    if landscape.stranded:
+        check_strands(zeros, str(spec.negatives), "windows with label 0")
+    starts, reasons = place_windows(
+        landscape, zeros["chromosome"].to_numpy(), centre[is_zero], zeros["strand"].to_numpy()
+    )
     occupied = pd.concat([positives.occupied, ones[["chromosome", "start", "end"]]])
     width = landscape.window_bp
     excluded = overlaps(starts, starts + width, landscape.unusable)

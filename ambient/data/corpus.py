@@ -101,7 +101,7 @@ def read_corpus(path: str | Path) -> Corpus:
       gc_matched, other_tasks. Peaks of held-out tasks are never used as negatives.
     - `most_positives` (all): of a task with more, so many are drawn, in the ratio of the splits.
     - `seed` (0).
-    - `tasks`*: a list of `{name*, peaks*, category, factor, negatives, held_out}`; or the path of a
+    - `tasks`*: a list of `{name*, peaks*, category, factor, negatives, held_out, stranded}`; or the path of a
       TSV with such columns; or `{table*, columns, where, held_out}`: `columns` maps our names to
       the TSV's (`{peaks: path}`), `where` keeps rows (`{benchmark: [train, test]}`), `held_out`
       says which rows are held out (`{column: benchmark, value: test}`). Paths in a TSV are relative
@@ -112,7 +112,8 @@ def read_corpus(path: str | Path) -> Corpus:
       `bin_bp` (a whole window) is the middle of a window that decides its labels, `stride_bp` (the
       same) the way to the next window.
 
-    A task with `held_out: true` is kept for measuring: training never touches it.
+    A task with `held_out: true` is kept for measuring: training never touches it. One with `stranded: true`
+    is read on the strand of its peaks, as RNA is.
 
     Parameters
     ----------

@@ -112,6 +112,7 @@ def _arguments(
         "chromosomes": chromosomes,
         "rename_chromosomes": corpus.rename_chromosomes,
         "name": spec.name,
+        "stranded": spec.stranded,
         "seed": seed,
     }
 

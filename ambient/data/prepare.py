@@ -147,6 +147,7 @@ def task_from_peaks(
     widest_window_bp: int | None = None,
     margin_bp: int = 32,
     negatives: NegativesConfig | None = None,
+    stranded: bool = False,
     seed: int = 0,
 ) -> TaskData:
     """Make a task from one peak file, without a corpus.
@@ -173,6 +174,8 @@ def task_from_peaks(
         As in a corpus.
     negatives : NegativesConfig, optional
         Two GC-matched ones for each positive where it is not given.
+    stranded : bool
+        Windows are read on the strand of their peak, as RNA is; negatives lie on either.
     seed : int
 
     Returns
@@ -209,14 +212,15 @@ def task_from_peaks(
             )
     ground = Ground(
         opened,
-        Landscape(opened, window_bp, names, split, excluded, seed),
+        Landscape(opened, window_bp, names, split, excluded, seed, stranded),
         excluded,
         rename_chromosomes,
         max(window_bp, widest_window_bp or 0) + 2 * margin_bp,
         negatives or NegativesConfig(),
         seed,
     )
-    spec = TaskSpec(label, peaks, category, negatives=Path(labelled) if labelled else None)
+    own = Path(labelled) if labelled else None
+    spec = TaskSpec(label, peaks, category, negatives=own, stranded=stranded)
     return assemble(ground, spec, read_positives(ground, peaks), [])
 
 
@@ -230,35 +234,42 @@ class _Preparation:
     def __init__(self, corpus: Corpus, genome: Genome | None) -> None:
         self.corpus = corpus
         self.genome = genome
-        self._ground: Ground | None = None
+        self._ground: dict[bool, Ground] = {}
         self._positives: dict[str, Positives] = {}
 
-    def ground(self) -> Ground:
-        if self._ground is None:
-            self._ground = _ground_of(self.corpus, self.genome or open_genome(self.corpus))
-        return self._ground
+    def ground(self, stranded: bool) -> Ground:
+        if stranded not in self._ground:
+            self.genome = self.genome or open_genome(self.corpus)
+            self._ground[stranded] = _ground_of(self.corpus, self.genome, stranded)
+        return self._ground[stranded]
 
-    def positives(self, name: str, peaks: Path) -> Positives:
+    def positives(self, name: str, peaks: Path, stranded: bool) -> Positives:
         if name not in self._positives:
-            self._positives[name] = read_positives(self.ground(), peaks)
+            self._positives[name] = read_positives(self.ground(stranded), peaks)
         return self._positives[name]
 
     def prepare(self, spec: TaskSpec) -> TaskData:
+        ground = self.ground(spec.stranded)
         if spec.peaks is None:
-            return assemble_tiles(self.ground(), spec)
+            return assemble_tiles(ground, spec)
         others: list[np.ndarray] = []
         if _wants_other_tasks(self.corpus, spec):
             others = [
-                self.positives(name, peaks).starts
-                for name, peaks in _training_peaks(self.corpus).items()
+                self.positives(name, peaks, spec.stranded).starts
+                for name, peaks in _training_peaks(self.corpus, spec.stranded).items()
                 if name != spec.name
             ]
-        return assemble(self.ground(), spec, self.positives(spec.name, spec.peaks), others)
+        own = self.positives(spec.name, spec.peaks, spec.stranded)
+        return assemble(ground, spec, own, others)
 
 
-def _training_peaks(corpus: Corpus) -> dict[str, Path]:
-    """Give the peaks that may serve other tasks as negatives: those of training tasks of one data set."""
-    return {one.name: one.peaks for one in corpus.training_tasks if one.peaks is not None}
+def _training_peaks(corpus: Corpus, stranded: bool) -> dict[str, Path]:
+    """Give the peaks that may be negatives of others: those of training tasks of one data set, stranded alike."""
+    return {
+        one.name: one.peaks
+        for one in corpus.training_tasks
+        if one.peaks is not None and one.stranded == stranded
+    }
 
 
 def _wants_other_tasks(corpus: Corpus, spec: TaskSpec) -> bool:
@@ -266,12 +277,12 @@ def _wants_other_tasks(corpus: Corpus, spec: TaskSpec) -> bool:
     return spec.negatives is None and (mix is None or bool(mix.get("other_tasks")))
 
 
-def _ground_of(corpus: Corpus, genome: Genome) -> Ground:
+def _ground_of(corpus: Corpus, genome: Genome, stranded: bool) -> Ground:
     excluded = read_excluded(corpus.exclude, genome, corpus.rename_chromosomes)
     names = _chromosomes(genome, corpus.skip_chromosomes)
     return Ground(
         genome,
-        Landscape(genome, corpus.window_bp, names, corpus.split, excluded, corpus.seed),
+        Landscape(genome, corpus.window_bp, names, corpus.split, excluded, corpus.seed, stranded),
         excluded,
         corpus.rename_chromosomes,
         corpus.stored_bp,
@@ -294,21 +305,27 @@ def _shared_facts(corpus: Corpus, genome: Genome) -> dict[str, Any]:
         "split": {"validation": sorted(corpus.split.validation), "test": sorted(corpus.split.test)},
         "negatives": corpus.negatives.to_dict(),
         "seed": corpus.seed,
-        "training_peaks": {n: sha256_of(peaks) for n, peaks in _training_peaks(corpus).items()},
+        "training_peaks": {
+            stranded: {n: sha256_of(p) for n, p in _training_peaks(corpus, stranded).items()}
+            for stranded in (False, True)
+        },
     }
 
 
 def _key(shared: dict[str, Any], corpus: Corpus, spec: TaskSpec) -> str:
     facts = {**shared, "name": spec.name, "category": spec.category, **_files(spec)}
+    training_peaks = facts.pop("training_peaks")
+    if spec.stranded:
+        facts["stranded"] = True
     if spec.tiles is not None:
         facts["tiles"] = asdict(spec.tiles)
         facts["labels"] = [[one.name, one.category, _files(one)] for one in spec.labels]
-        del facts["training_peaks"], facts["negatives"]
+        del facts["negatives"]
         return short_hash(facts)
     if corpus.most_positives is not None:
         facts["most_positives"] = corpus.most_positives
-    if not _wants_other_tasks(corpus, spec):
-        del facts["training_peaks"]
+    if _wants_other_tasks(corpus, spec):
+        facts["training_peaks"] = training_peaks[spec.stranded]
     return short_hash(facts)
 
 

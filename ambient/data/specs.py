@@ -25,7 +25,8 @@ _SPELLINGS = {
     "dnase": "accessibility",
     "atac": "accessibility",
 }
-_COLUMNS = ("name", "peaks", "category", "factor", "negatives", "held_out")
+_COLUMNS = ("name", "peaks", "category", "factor", "negatives", "held_out", "stranded")
+_TRUTHS = ("held_out", "stranded")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class TaskSpec:
     negatives : Path, optional
         BED of labelled windows (column 5: 1 or 0); where it is given, only its zeros serve as
         negatives.
+    stranded : bool
+        Windows are read on the strand of their peak, as RNA is, and never on the other.
     held_out : bool
         The task is kept for measuring: no controller is trained on it, and its peaks serve no other
         task.
@@ -83,6 +86,7 @@ class TaskSpec:
     factor: str | None = None
     negatives: Path | None = None
     held_out: bool = False
+    stranded: bool = False
     labels: tuple[TaskSpec, ...] = ()
     tiles: Tiles | None = None
 
@@ -172,6 +176,7 @@ def _read_task(entry: Section, folder: Path, window_bp: int | None) -> TaskSpec:
             peaks=named.file("peaks", folder),
             factor=named.text("factor"),
             negatives=named.file("negatives", folder),
+            stranded=named.truth("stranded", False),
         )
     named.finish()
     return spec
@@ -183,6 +188,11 @@ def _read_labels(entry: Section, folder: Path) -> tuple[TaskSpec, ...]:
             raise InputError(
                 f"{entry.where}: found {key} beside labels, which name their own; leave one of the two out"
             )
+    if entry.values.get("stranded"):
+        raise InputError(
+            f"{entry.where}: found stranded beside labels, whose windows are tiled over both strands; leave it out, "
+            "or make each data set a task of its own"
+        )
     labels = _read_several(entry, "labels", "label", folder, None)
     if not labels:
         raise InputError(f"{entry.where}: labels names no data set; add at least one")
@@ -191,6 +201,12 @@ def _read_labels(entry: Section, folder: Path) -> tuple[TaskSpec, ...]:
     if twice:
         raise InputError(
             f'{entry.where}: two labels are named "{twice[0]}"; give each its own name'
+        )
+    stranded = [label.name for label in labels if label.stranded]
+    if stranded:
+        raise InputError(
+            f'{entry.where}: the label "{stranded[0]}" is stranded, but windows with many labels are read on both '
+            "strands; leave it out, or make it a task of its own"
         )
     held_out = [label.name for label in labels if label.held_out]
     if held_out:
@@ -254,18 +270,19 @@ def _read_table(settings: Section, folder: Path) -> tuple[TaskSpec, ...]:
         entry = {name: text for name, text in entry.items() if text != ""}
         if held_out_column:
             entry["held_out"] = row[held_out_column] in held_out_values
-        elif "held_out" in entry:
-            entry["held_out"] = _truth_of(entry["held_out"], f"{table}:{line}")
+        for key in _TRUTHS:
+            if isinstance(entry.get(key), str):
+                entry[key] = _truth_of(entry[key], f"{table}:{line}", key)
         specs.append(_read_task(Section(entry, f"{table}:{line}"), table.parent, None))
     if not specs:
         raise InputError(f"{table}: no row is left of {len(rows)}; loosen `where` or add rows")
     return tuple(specs)
 
 
-def _truth_of(text: str, where: str) -> bool:
+def _truth_of(text: str, where: str, key: str) -> bool:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if text.lower() not in words:
-        raise InputError(f'{where}: held_out is "{text}"; write true or false')
+        raise InputError(f'{where}: {key} is "{text}"; write true or false')
     return words[text.lower()]
 
 

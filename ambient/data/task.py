@@ -55,6 +55,9 @@ class TaskData:
         What was left out or fell short, and how often.
     label_names, label_categories : tuple of str, one for each output; may be empty
         Whose labels these are; empty where the task is one data set.
+    stranded : bool
+        Whether each window is read on the strand that it lies on, as RNA is: its reverse complement is
+        then another sequence, on which nothing is known.
     """
 
     name: str
@@ -69,6 +72,7 @@ class TaskData:
     left_out: Mapping[str, int] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()
     label_categories: tuple[str, ...] = ()
+    stranded: bool = False
 
     def __post_init__(self) -> None:
         windows = len(self.codes)
@@ -120,6 +124,8 @@ class TaskData:
             digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
         if self.label_names:
             digest.update(json.dumps([self.label_names, self.label_categories]).encode())
+        if self.stranded:
+            digest.update(b"stranded")
         return digest.hexdigest()[:16]
 
     def subset(self, split: str | int) -> np.ndarray:
@@ -179,6 +185,7 @@ class TaskData:
             "hash": self.hash,
             "window_bp": self.window_bp,
             "stored_bp": self.stored_bp,
+            "stranded": self.stranded,
             "positives": {
                 s: int((positive & (self.split == i)).sum()) for i, s in enumerate(SPLITS)
             },
@@ -204,6 +211,7 @@ class TaskData:
             "hash": self.hash,
             "label_names": self.label_names,
             "label_categories": self.label_categories,
+            "stranded": self.stranded,
         }
         stream = io.BytesIO()
         arrays = {name: getattr(self, name) for name in _ARRAYS}
@@ -243,6 +251,7 @@ class TaskData:
             # Files of before tasks had several labels lack these.
             label_names=facts.get("label_names", ()),
             label_categories=facts.get("label_categories", ()),
+            stranded=facts.get("stranded", False),
             **arrays,
         )
         if task.hash != facts["hash"]:

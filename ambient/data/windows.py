@@ -9,7 +9,7 @@ import pandas as pd
 
 from ambient.data.intervals import Intervals, merge, overlaps, runs
 from ambient.data.split import Split
-from descriptors.genome import Genome
+from descriptors.genome import Genome, reverse_complement_codes
 
 __all__ = ["Landscape", "place_windows"]
 
@@ -24,7 +24,9 @@ class Landscape:
     """Where windows of one width may lie on a genome.
 
     The chromosomes stand end to end on one line, so that a place is one number and every question
-    about many windows is one numpy call.
+    about many windows is one numpy call. Where windows are stranded, the other strand of each
+    chromosome, read from its own start, follows behind the last of them: a window has a strand by
+    where it begins.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ class Landscape:
         ignored.
     seed : int
         Decides where on each chromosome the grid of candidates begins.
+    stranded : bool
+        Whether a window on one strand is another window than that on the other.
 
     Attributes
     ----------
@@ -62,11 +66,14 @@ class Landscape:
         split: Split,
         excluded: pd.DataFrame | None = None,
         seed: int = 0,
+        stranded: bool = False,
     ) -> None:
         self.genome = genome
         self.window_bp = window_bp
         self.chromosomes = tuple(chromosomes)
-        self.sizes = np.array([genome.sizes[name] for name in chromosomes], dtype=np.int64)
+        self.stranded = stranded
+        sizes = np.array([genome.sizes[name] for name in chromosomes], dtype=np.int64)
+        self.sizes = np.tile(sizes, 2 if stranded else 1)
         self.offsets = np.r_[0, np.cumsum(self.sizes)].astype(np.int64)
         self.splits = np.array([split.number(name) for name in chromosomes], dtype=np.uint8)
         self._names = pd.Index(self.chromosomes)
@@ -76,10 +83,12 @@ class Landscape:
         step = max(
             1, self.window_bp // STEP_PER_WINDOW, -(-int(self.sizes.sum()) // MOST_CANDIDATES)
         )
-        phases = rng.integers(0, step, len(self.chromosomes))
+        phases = rng.integers(0, step, len(self.sizes))
         starts, gc, unknown = [], [], []
-        for name, offset, phase in zip(self.chromosomes, self.offsets, phases, strict=False):
-            codes = self.genome.codes(name)
+        for piece, (offset, phase) in enumerate(zip(self.offsets[:-1], phases, strict=True)):
+            codes = self.genome.codes(self.chromosomes[piece % len(self.chromosomes)])
+            if piece >= len(self.chromosomes):
+                codes = reverse_complement_codes(codes)
             unknown.append(np.stack(runs(codes == 4)) + offset)
             strong = np.zeros(len(codes) + 1, dtype=np.uint32)
             np.cumsum((codes == 1) | (codes == 2), out=strong[1:])
@@ -106,7 +115,7 @@ class Landscape:
     def on_line(self, table: pd.DataFrame) -> Intervals:
         """Put intervals of a table (chromosome, start, end) on the line, merged and cut at the chromosomes' ends.
 
-        Rows on chromosomes that take no part are ignored.
+        Rows on chromosomes that take no part are ignored; where windows are stranded, an interval lies on both strands.
         """
         index = self._names.get_indexer(table["chromosome"].to_numpy())
         index = np.asarray(index, dtype=np.int64)
@@ -114,6 +123,10 @@ class Landscape:
         index = index[known]
         starts = np.clip(table["start"].to_numpy(np.int64)[known], 0, self.sizes[index])
         ends = np.clip(table["end"].to_numpy(np.int64)[known], 0, self.sizes[index])
+        if self.stranded:
+            mirrored = self.sizes[index] - ends, self.sizes[index] - starts
+            starts, ends = np.r_[starts, mirrored[0]], np.r_[ends, mirrored[1]]
+            index = np.r_[index, index + len(self.chromosomes)]
         return merge(starts + self.offsets[index], ends + self.offsets[index])
 
     def points_on_line(self, chromosome: np.ndarray, position: np.ndarray) -> np.ndarray:
@@ -128,6 +141,10 @@ class Landscape:
 
     def chromosome_of(self, starts: np.ndarray) -> np.ndarray:
         """Give the index of the chromosome on which each place on the line lies."""
+        return self._piece_of(starts) % len(self.chromosomes)
+
+    def _piece_of(self, starts: np.ndarray) -> np.ndarray:
+        """Give the index of the strand of a chromosome on which each place lies; the other strands come last."""
         return np.searchsorted(self.offsets, starts, side="right") - 1
 
     def read(self, starts: np.ndarray, width_bp: int) -> np.ndarray:
@@ -143,21 +160,33 @@ class Landscape:
         Returns
         -------
         ndarray, uint8, shape (n, width_bp)
+            Each as its strand is read.
         """
-        index = self.chromosome_of(starts)
-        centres = starts - self.offsets[index] + self.window_bp // 2
-        names = np.array(self.chromosomes, dtype=object)[index]
-        return self.genome.windows(names, centres, width_bp)
+        piece = self._piece_of(starts)
+        centres = starts - self.offsets[piece] + self.window_bp // 2
+        mirrored = piece >= len(self.chromosomes)
+        # The window [centre - width // 2, ...) of the other strand, as the genome's own strand counts.
+        centres = np.where(mirrored, self.sizes[piece] - centres - width_bp % 2, centres)
+        names = np.array(self.chromosomes, dtype=object)[piece % len(self.chromosomes)]
+        codes = self.genome.windows(names, centres, width_bp)
+        codes[mirrored] = reverse_complement_codes(codes[mirrored])
+        return codes
 
     def places(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the chromosome names (str) and 0-based centres (int64) of windows on the line."""
-        index = self.chromosome_of(starts)
-        names = np.array(self.chromosomes, dtype=np.str_)[index]
-        return names, starts - self.offsets[index] + self.window_bp // 2
+        piece = self._piece_of(starts)
+        centres = starts - self.offsets[piece] + self.window_bp // 2
+        mirrored = piece >= len(self.chromosomes)
+        centres = np.where(mirrored, self.sizes[piece] - 1 - centres, centres)
+        names = np.array(self.chromosomes, dtype=np.str_)[piece % len(self.chromosomes)]
+        return names, centres
 
 
 def place_windows(
-    landscape: Landscape, chromosome: np.ndarray, centre: np.ndarray
+    landscape: Landscape,
+    chromosome: np.ndarray,
+    centre: np.ndarray,
+    strand: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Put one window on each centre; leave out those that no network should see.
 
@@ -168,6 +197,8 @@ def place_windows(
         A name that takes no part in the landscape leaves the window out.
     centre : ndarray, int64, shape (n,)
         0-based, bp.
+    strand : ndarray of str, shape (n,), optional
+        "+" or "-"; needed where the landscape is stranded, else without a meaning.
 
     Returns
     -------
@@ -177,8 +208,13 @@ def place_windows(
         Why the other n - m are missing.
     """
     index = np.asarray(landscape._names.get_indexer(chromosome), dtype=np.int64)
-    local = centre - landscape.window_bp // 2
     foreign = index < 0
+    if landscape.stranded:
+        assert strand is not None
+        mirrored = (strand == "-") & ~foreign
+        centre = np.where(mirrored, landscape.sizes[index] - 1 - centre, centre)
+        index = index + mirrored * len(landscape.chromosomes)
+    local = centre - landscape.window_bp // 2
     beyond = ~foreign & ((local < 0) | (local + landscape.window_bp > landscape.sizes[index]))
     inside = ~foreign & ~beyond
     starts = local[inside] + landscape.offsets[index[inside]]

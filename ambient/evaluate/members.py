@@ -55,6 +55,7 @@ def train_members(
     from ambient.child.train import joined, train_member
 
     find_devices(device, workers)  # a wrong one is said before anything is trained
+    fidelity = fidelity.on_strands(task.stranded)
     numbers = range(fidelity.members)
     members = []
     if min(workers, fidelity.members) == 1:

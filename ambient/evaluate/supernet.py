@@ -97,7 +97,8 @@ class SupernetEngine(Engine):
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        self._task, self._fidelity, self._seed, self._device = task, fidelity, seed, device
+        self._fidelity = fidelity.on_strands(task.stranded)
+        self._task, self._seed, self._device = task, seed, device
         self._judged_windows = judged_windows
         where = torch.device(device)
         self._windows = Windows(task, task.window_bp, fidelity.shift_bp, where)
@@ -121,7 +122,8 @@ class SupernetEngine(Engine):
     def _seed_first_filters(self) -> None:
         """Start part of the filters that read DNA from enriched words, as in a child of this fidelity."""
         for name, part in self.supernet.parts.items():
-            found = first_filters(part) if name.startswith("layer_0_") else None
+            reads_dna = name.startswith("layer_0_")
+            found = first_filters(part, self._windows.stranded) if reads_dna else None
             if found is not None:
                 weight, dilation, strands = found
                 count = round(len(weight) * self._fidelity.seeded_filters / strands)
