@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -11,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ambient.child.batches import Draws, Windows, flip_some, one_hot, reverse_complement
+from ambient.data.task import TaskData
 
 CPU = torch.device("cpu")
 
 
-def some_task(windows: int = 6, stored: int = 30) -> SimpleNamespace:
+def some_task(windows: int = 6, stored: int = 30) -> TaskData:
     codes = np.random.default_rng(0).integers(0, 5, (windows, stored)).astype(np.uint8)
     labels = (np.arange(windows) % 2).astype(np.float32)[:, None]
     split = (np.arange(windows) % 3).astype(np.uint8)
-    return SimpleNamespace(codes=codes, labels=labels, split=split)
+    return TaskData("some", "tf", 10, codes, labels, split, np.zeros(windows, dtype=np.uint8))
 
 
 def test_one_hot_puts_a_one_at_each_base_and_nothing_where_there_is_none():
