@@ -92,9 +92,9 @@ The 80% intervals of what to expect (of one training at `search`) held {coverage
 ## What it is not
 - **Yeast.** Genes are dense, introns rare, motifs short of company: for another genome the descriptors lie far
   from all that it knows, and `ambient propose` says so. Train a controller on data like yours: `ambient train`
-  (docs/encode.md in the source). On 13 human sets of CLIP and ChIP-seq windows of 101 bp what it proposes still stands at
-  the 93rd percentile of random architectures, and level with 40 trainings of each (`benchmarks/human`): a good start, no more.
-  Peaks on the whole human genome were not tried.
+  (docs/encode.md in the source). On 13 human sets of CLIP and ChIP-seq windows of 101 bp what it proposes still
+  stands at the 93rd percentile of random architectures, and level with 40 trainings of each (`benchmarks/human`): a
+  good start, no more. Peaks on the whole human genome were not tried.
 - **Of CLIP** it knows nothing: read it with `--stranded`, which is worth more than the network.
 - 500 bp windows around points of binding, with these negatives. With other negatives other architectures may
   win.
