@@ -33,11 +33,9 @@ for _code, _letters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
         _CODES[ord(_letter)] = _code
 
 
-def read_task(name: str, stranded: bool = True) -> TaskData:
-    """Make a task; that of a CLIP data set may be read on both strands, to see what that costs."""
-    if name in CLIP:
-        return _clip(name, stranded)
-    return _chip(name)
+def read_task(name: str) -> TaskData:
+    """Make a task; that of a CLIP data set is stranded."""
+    return _clip(name) if name in CLIP else _chip(name)
 
 
 def describe(name: str, task: TaskData) -> Descriptors:
@@ -68,7 +66,7 @@ def describe(name: str, task: TaskData) -> Descriptors:
     )
 
 
-def _clip(name: str, stranded: bool) -> TaskData:
+def _clip(name: str) -> TaskData:
     sequences: dict[str, tuple[int, str]] = {}  # each once: its label and chromosome
     for part in ("train", "test"):
         for header, sequence in _fasta(DATA / "human_clip" / f"{name}.{part}.fa.gz"):
@@ -86,7 +84,7 @@ def _clip(name: str, stranded: bool) -> TaskData:
     ]
     rows = np.sort(np.concatenate(drawn))
     codes = _coded(list(sequences))[rows]
-    return _task(name, "other", codes, labels[rows], split[rows], stranded)
+    return _task(name, "other", codes, labels[rows], split[rows], stranded=True)
 
 
 def _chip(name: str) -> TaskData:

@@ -1,13 +1,13 @@
 """What is a controller worth that learned from yeast alone, on human data: CLIP, and ChIP-seq without a genome?
 
-    python benchmarks/human/run.py [--full] [--recorded]
+    python benchmarks/human/run.py [--recorded]
 
 13 data sets (data.py), all at `search`: what `pretrained/yeast` proposes for each, without any training of the data
 set; the 40 random architectures of the yeast table; and a search that begins from the proposal by the controller's
 records (`ambient search --method predicted`), beside 5-mer logistic regression. CLIP is trained on its strand; the
-proposals on both strands too, to see what that costs. `--full` trains the first proposal as `ambient fit` does.
-What was proposed, before anything was trained, is in proposals.json, every training in rows.tsv.gz, tables in
-results.md and results.json; goes on where it stopped. `--recorded` trains nothing.
+proposals on both strands too, to see what that costs. What was proposed, before anything was trained, is in
+proposals.json, every training in rows.tsv.gz, tables in results.md and results.json; goes on where it stopped.
+`--recorded` trains nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from measure import random_architectures, scores
 from measured_text import as_gain
 from table import TABLE
 
-from ambient.child.fidelity import SEARCH, Fidelity, full_for
+from ambient.child.fidelity import SEARCH
 from ambient.child.kmer import fit_kmer_baseline
 from ambient.controller.card import Controller
 from ambient.data.corpus import read_corpus
@@ -38,7 +38,7 @@ from ambient.evaluate.exchange import export_tsv, import_tsv
 from ambient.files import read_json, write_atomic, write_json_atomic
 from ambient.search.methods import make_searcher
 from ambient.search.start import Start
-from ambient.space import Architecture
+from ambient.space import Architecture, SearchSpace
 from descriptors import Descriptors
 
 CACHE = HERE / "cache"
@@ -47,7 +47,9 @@ BOTH = " on both strands"  # a CLIP task that is not stranded
 EVALUATIONS, BATCH = 20, 5
 RANDOM_OF = (10, 20, 40)
 FIRST, SHORT = "proposed, proven in long trainings", "proposed, proven in short trainings"
-LAST = f"search from it, {EVALUATIONS} trainings"
+FROM_IT, AFRESH = "search from it, {} trainings", "random search, {} trainings"
+LAST = FROM_IT.format(EVALUATIONS)
+KMER, BLIND = "5-mer regression", "5-mer regression on both strands"
 
 
 def main() -> None:
@@ -55,13 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--full", action="store_true", help="train the first proposals at `full`")
     parser.add_argument("--recorded", action="store_true", help="train nothing")
     arguments = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     tasks = {name: read_task(name) for name in NAMES_OF_TASKS}
-    tasks |= {name + BOTH: replace(read_task(name, False), name=name + BOTH) for name in CLIP}
+    tasks |= {n + BOTH: replace(tasks[n], name=n + BOTH, stranded=False) for n in CLIP}
     described = {name: described_once(name, tasks[name]) for name in NAMES_OF_TASKS}
     controller = Controller.load("yeast")
     proposals = proposals_of(controller, described)
@@ -70,13 +71,11 @@ def main() -> None:
             import_tsv(store, ROWS)
         if not arguments.recorded:
             with Remembering(PoolEngine(tasks), store) as engine:
-                train(engine, list(proposed_requests(proposals)))
+                train(engine, proposed_requests(proposals, controller.space))
                 search(engine, controller, described)
                 train(
                     engine, [Request(n, a, 0, SEARCH) for a in drawn(controller) for n in described]
                 )
-                if arguments.full:
-                    train(engine, list(full_requests(proposals, tasks)))
             export_tsv(store, ROWS)
         found = measured(store, tasks, controller, described, proposals)
     write_json_atomic(HERE / "results.json", found)
@@ -125,9 +124,10 @@ def start_of(controller: Controller, described: Descriptors) -> Start:
     return Start(controller, described, "yeast")
 
 
-def proposed_requests(proposals: Mapping[str, Mapping[str, Any]]) -> Sequence[Request]:
+def proposed_requests(
+    proposals: Mapping[str, Mapping[str, Any]], space: SearchSpace
+) -> Sequence[Request]:
     """Ask for the proposals; of CLIP on both strands too."""
-    space = Controller.load("yeast").space
     asked = []
     for name, of in proposals.items():
         for way in (FIRST, SHORT):
@@ -136,22 +136,6 @@ def proposed_requests(proposals: Mapping[str, Mapping[str, Any]]) -> Sequence[Re
             if name in CLIP:
                 asked.append(Request(name + BOTH, architecture, 0, SEARCH))
     return asked
-
-
-def full_requests(
-    proposals: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, TaskData]
-) -> Sequence[Request]:
-    """Ask for the first proposals as `ambient fit` trains them."""
-    space = Controller.load("yeast").space
-    return [
-        Request(name, space.architecture(of[FIRST]), 0, fit_fidelity(tasks[name]))
-        for name, of in proposals.items()
-    ]
-
-
-def fit_fidelity(task: TaskData) -> Fidelity:
-    """Give how `ambient fit` trains a network of a task."""
-    return full_for(len(task.subset("train")))
 
 
 def train(engine: Remembering, requests: Sequence[Request]) -> None:
@@ -220,12 +204,9 @@ def measured(
             SHORT: test(short),
             "random": float(tests.mean()),
             "best of random on yeast": test(best_single),
-            **{
-                f"random search, {count} trainings": float(tests[judged[:count].argmax()])
-                for count in RANDOM_OF
-            },
+            **{AFRESH.format(count): float(tests[judged[:count].argmax()]) for count in RANDOM_OF},
             **searched(controller, name, described[name], known),
-            "5-mer regression": fit_kmer_baseline(tasks[name])["test_auroc"],
+            KMER: fit_kmer_baseline(tasks[name])["test_auroc"],
         }
         percentiles = {way: float(100 * (tests < row[way]).mean()) for way in (FIRST, SHORT)}
         found[name] = {
@@ -236,13 +217,8 @@ def measured(
             "is_outside": of["outside"],
         }
         if name in CLIP:
-            row["on both strands"] = reached(known, name + BOTH, "test_auroc", short)
-            row["5-mer regression on both strands"] = fit_kmer_baseline(tasks[name + BOTH])[
-                "test_auroc"
-            ]
-        full = list(store.rows([name], space.name, fit_fidelity(tasks[name]).hash, "done"))
-        if full:
-            row["fitted"] = full[0].metrics["test_auroc"]
+            row[BOTH.strip()] = reached(known, name + BOTH, "test_auroc", short)
+            row[BLIND] = fit_kmer_baseline(tasks[name + BOTH])["test_auroc"]
     return found
 
 
@@ -265,7 +241,7 @@ def searched(
     for count in range(BATCH, EVALUATIONS + 1, BATCH):
         searcher.tell([known[name, one.architecture.key] for one in searcher.ask(BATCH)])
         key = searcher.favourite().key
-        found[f"search from it, {count} trainings"] = reached(known, name, "test_auroc", key)
+        found[FROM_IT.format(count)] = reached(known, name, "test_auroc", key)
     return found
 
 
@@ -311,13 +287,23 @@ def table_of(found: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append("| " + " | ".join(cells) + " |")
     means = {way: np.mean([one["percentile"][way] for one in found]) for way in (FIRST, SHORT)}
     agree = np.mean([one["rank_correlation_with_yeast"] for one in found])
+    pairs = [
+        (FROM_IT.format(count), AFRESH.format(count)) for count in RANDOM_OF if count <= EVALUATIONS
+    ]
+    if BLIND in columns:
+        pairs += [(SHORT, BOTH.strip()), (KMER, BLIND)]
+    gains = [(pair, np.array([row[pair[0]] - row[pair[1]] for row in rows])) for pair in pairs]
     return [
         *lines,
         "",
-        f"Percentile among the 40 random architectures: {means[FIRST]:.0f} ({FIRST}), {means[SHORT]:.0f} ({SHORT}).",
-        f"Rank correlation of the 40, in validation AUROC, with their means over 36 yeast tasks: {agree:.2f}.",
-        f"80% intervals hold {sum(one['is_in_interval'] for one in found)} of {len(found)} trainings of the first.",
-        f"Told that they lie outside of the corpus: {sum(one['is_outside'] for one in found)}.",
+        *(
+            f"- {one} over {other}: {as_gain(gain)}, on {(gain > 0).sum()}."
+            for (one, other), gain in gains
+        ),
+        f"- Percentile among the 40 random architectures: {means[FIRST]:.0f} ({FIRST}), {means[SHORT]:.0f} ({SHORT}).",
+        f"- Rank correlation of the 40, in validation AUROC, with their means over 36 yeast tasks: {agree:.2f}.",
+        f"- 80% intervals hold {sum(one['is_in_interval'] for one in found)} of {len(found)} trainings of the first.",
+        f"- Told that they lie outside of the corpus: {sum(one['is_outside'] for one in found)}.",
         "",
     ]
 
