@@ -27,8 +27,10 @@ _FINAL = {
     "polymerase": _IDR,
     "histone": _REPLICATED,
     "accessibility": (*_IDR, *_REPLICATED, "peaks"),
+    "other": ("peaks",),  # of eCLIP
 }
 _ACCESSIBILITY = ("dnase-seq", "atac-seq")
+_RNA = ("eclip",)
 _CHIP = ("chip-seq", "tf chip-seq", "histone chip-seq", "mint-chip-seq")
 _HISTONE = re.compile(r"H(1|2A|2B|3|4)")
 _POLYMERASE = re.compile(r"POLR[123]")
@@ -40,6 +42,7 @@ _NEEDED = (
 _ASSEMBLY = ("File assembly", "Assembly")  # the second in files of before 2021
 _COLUMNS = (
     *("name", "peaks", "category", "factor", "biosample", "assay", "experiment", "md5sum", "url"),
+    "stranded",
 )
 
 
@@ -65,6 +68,10 @@ class _File:
         return self.row["Experiment accession"]
 
     @property
+    def stranded(self) -> bool:
+        return self.row["Assay"].lower() in _RNA
+
+    @property
     def replicates(self) -> int:
         return len(self.row.get("Biological replicate(s)", "").split(","))
 
@@ -80,7 +87,7 @@ def write_encode_tasks(
         metadata.tsv of the portal's batch download.
     output : path
         The TSV, which `tasks` of a corpus file may name. Columns: name (target, biosample and
-        experiment), peaks, category, factor, biosample, assay, experiment, md5sum, url.
+        experiment), peaks, category, factor, biosample, assay, experiment, md5sum, url, stranded.
     peaks : str
         The folder of the peak files, which need not be there yet; relative to the table's.
     assembly : str
@@ -97,12 +104,14 @@ def write_encode_tasks(
 
     Notes
     -----
-    Taken are released narrowPeak files of ChIP-seq, DNase-seq and ATAC-seq. Of those of one
+    Taken are released narrowPeak files of ChIP-seq, DNase-seq, ATAC-seq and eCLIP. Of those of one
     experiment the best is chosen: by its output type (conservative IDR thresholded, IDR
     thresholded, optimal IDR thresholded; replicated, pseudoreplicated, stable for histones; peaks
-    for DNase-seq), then by the number of replicates, then by the latest analysis, then the first by
-    accession. Targets that begin with POLR1, POLR2 or POLR3 are polymerases, those that begin with
-    H1, H2A, H2B, H3 or H4 histones, all others transcription factors.
+    for DNase-seq and eCLIP), then by the number of replicates, then by the latest analysis, then the
+    first by accession. Targets that begin with POLR1, POLR2 or POLR3 are polymerases, those that begin
+    with H1, H2A, H2B, H3 or H4 histones, all others transcription factors. Tasks of eCLIP are stranded
+    and of the category other; their peaks must be those that several replicates share, since the peaks
+    of one alone hold everything that was called.
     """
     metadata = Path(metadata)
     rows, header = read_rows(metadata)
@@ -147,10 +156,12 @@ def _judge(row: Mapping[str, str], is_of_assembly: bool, assembly: str) -> _File
     factor = _TAG.sub("", row["Experiment target"].rpartition("-")[0])  # CTCF-human: CTCF
     if assay in _ACCESSIBILITY:
         category, factor = "accessibility", ""
-    elif assay not in _CHIP:
+    elif assay not in (*_CHIP, *_RNA):
         return f"of the assay {row['Assay']}, which is not supported"
     elif not factor:
         return "without a target"
+    elif assay in _RNA:
+        category = "other"
     elif _HISTONE.match(factor):
         category = "histone"
     else:
@@ -158,7 +169,10 @@ def _judge(row: Mapping[str, str], is_of_assembly: bool, assembly: str) -> _File
     output_type = row["Output type"].lower().replace("pseudo-replicated", "pseudoreplicated")
     if output_type not in _FINAL[category]:
         return f'of the output type "{row["Output type"]}", no final set of peaks'
-    return _File(row, category, factor, _FINAL[category].index(output_type))
+    found = _File(row, category, factor, _FINAL[category].index(output_type))
+    if found.stranded and found.replicates < 2:
+        return "of one replicate of eCLIP alone, no final set of peaks"
+    return found
 
 
 def _one_of_each(files: Sequence[_File]) -> list[_File]:
@@ -188,4 +202,5 @@ def _cells(one: _File, folder: str) -> list[str]:
         one.experiment,
         row.get("md5sum", ""),
         url,
+        str(one.stranded).lower(),
     ]

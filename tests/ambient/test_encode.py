@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from functools import partial
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def test_a_row_becomes_a_task(tmp_path: Path) -> None:
         "experiment": "ENCSR000AAA",
         "md5sum": "0f" * 16,
         "url": CTCF["File download URL"],
+        "stranded": "false",
     }
     # docs/encode.md counts columns.
     assert [list(task).index(column) + 1 for column in ("peaks", "md5sum", "url")] == [2, 8, 9]
@@ -114,6 +116,8 @@ def test_a_row_becomes_a_task(tmp_path: Path) -> None:
         ("Mint-ChIP-seq", "H3K27ac-human", "pseudoreplicated peaks", "histone", "H3K27ac"),
         ("DNase-seq", "", "peaks", "accessibility", ""),
         ("ATAC-seq", "", "IDR thresholded peaks", "accessibility", ""),
+        ("eCLIP", "HNRNPC-human", "peaks", "other", "HNRNPC"),
+        ("eCLIP", "H3P1-human", "peaks", "other", "H3P1"),  # reads like a histone's name
     ],
 )
 def test_a_target_decides_the_category(
@@ -123,6 +127,7 @@ def test_a_target_decides_the_category(
     (task,) = tasks_of(tmp_path, [row])
     assert (task["category"], task["factor"]) == (category, factor)
     assert task["name"].startswith(factor or assay)
+    assert task["stranded"] == str(assay == "eCLIP").lower()
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,12 @@ def test_a_target_decides_the_category(
         ({"File_format": "bigBed narrowPeak"}, "no narrowPeak"),
         ({"File_format": "bed broadPeak"}, "no narrowPeak"),
         ({"File_format": "bam"}, "no narrowPeak"),
-        ({"Assay": "eCLIP"}, "of the assay eCLIP, which is not supported"),
+        ({"Assay": "ChIA-PET"}, "of the assay ChIA-PET, which is not supported"),
+        (
+            {"Assay": "eCLIP", "Output_type": "peaks", "Biological_replicate(s)": "2"},
+            "of one replicate of eCLIP alone, no final set of peaks",
+        ),
+        ({"Assay": "eCLIP", "Output_type": "peaks", "Experiment_target": ""}, "without a target"),
         ({"Experiment_target": ""}, "without a target"),
         (
             {"Output_type": "IDR ranked peaks"},
@@ -233,6 +243,7 @@ def like_encode(folder: Path) -> None:
         ("Long1", "REST-human", "TF ChIP-seq", "K562", "conservative IDR thresholded peaks"),
         ("Histone1", "H3K4me3-human", "Histone ChIP-seq", "K562", "replicated peaks"),
         ("Accessibility1", "", "DNase-seq", "HepG2", "peaks"),
+        ("Short1", "HNRNPC-human", "eCLIP", "K562", "peaks"),
     ]
     metadata = []
     for number, (name, target, assay, biosample, output_type) in enumerate(sets):
@@ -241,11 +252,15 @@ def like_encode(folder: Path) -> None:
             line.split("\t")
             for line in next(folder.glob(f"peaks/{name}.*")).read_text().splitlines()
         ]
-        narrow = "".join(
-            f"{c[0]}\t{c[1]}\t{c[2]}\t.\t1000\t.\t21.5\t-1.0\t3.2\t{(int(c[2]) - int(c[1])) // 2}\n"
-            for c in lines
-        )
-        narrow += "chrUn_KI270302v1\t100\t300\t.\t900\t.\t9.5\t-1.0\t2.2\t100\n"
+        is_rna = assay == "eCLIP"  # whose peaks have a strand, and no summit
+        strands = itertools.cycle("+-" if is_rna else ".")
+        narrow = ""
+        for (chromosome, start, end, *_), strand in zip(lines, strands, strict=False):
+            summit = -1 if is_rna else (int(end) - int(start)) // 2
+            narrow += (
+                f"{chromosome}\t{start}\t{end}\t.\t1000\t{strand}\t21.5\t-1.0\t3.2\t{summit}\n"
+            )
+        narrow += f"chrUn_KI270302v1\t100\t300\t.\t900\t{next(strands)}\t9.5\t-1.0\t2.2\t100\n"
         (folder / "peaks" / f"{accession}.bed.gz").write_bytes(gzip.compress(narrow.encode()))
         changes = {"Experiment_target": target, "Assay": assay, "Output_type": output_type}
         metadata.append(other(accession, Biosample_term_name=biosample, **changes))
@@ -260,12 +275,13 @@ def test_files_of_encodes_formats_become_a_controller(
     folder = simulate_corpus(tmp_path / "human", tasks=4, genome_bp=50_000, seed=3).parent
     like_encode(folder)
     made = write_encode_tasks(folder / "metadata.tsv", folder / "tasks.tsv")
-    assert (made.tasks, made.left_out) == (4, {})
+    assert (made.tasks, made.left_out) == (5, {})
     text = (REPOSITORY / "docs" / "encode-corpus.yaml").read_text()
     path = folder / "encode.yaml"
     path.write_text(text.replace("window_bp: 1000", "window_bp: 200\nwidest_window_bp: 300"))
     corpus = read_corpus(path)
-    assert {spec.category for spec in corpus.tasks} == {"tf", "histone", "accessibility"}
+    assert {spec.category for spec in corpus.tasks} == {"tf", "histone", "accessibility", "other"}
+    assert [spec.name for spec in corpus.tasks if spec.stranded] == ["HNRNPC_K562_ENCSR004AAA"]
     assert [spec.name for spec in corpus.held_out_tasks] == ["DNase-seq_HepG2_ENCSR003AAA"]
     described = describe_corpus(corpus, corpus.training_tasks, workers=1)
     for one in described.values():
@@ -273,6 +289,7 @@ def test_files_of_encodes_formats_become_a_controller(
         assert one.values["utr_distance_median_bp"] is not None
         assert one.values["n_peaks"] > 15
     tasks = prepare_corpus(corpus)
+    assert [task.name for task in tasks.values() if task.stranded] == ["HNRNPC_K562_ENCSR004AAA"]
     for task in tasks.values():
         assert set(task.chromosome[task.split == 1]) == {"chr7"}
         assert set(task.chromosome[task.split == 2]) == {"chr8", "chr9"}
