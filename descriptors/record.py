@@ -48,6 +48,11 @@ class Descriptors:
         return np.array(_in_order(self.values), dtype=np.float64)  # None becomes NaN
 
     @property
+    def stranded(self) -> bool:
+        """Whether the peaks were read on their strand, as those of RNA are; False where that is not recorded."""
+        return self.sources.get("peaks", {}).get("stranded") is True
+
+    @property
     def motif_finder(self) -> str | None:
         """Name what found the motifs, with its revision; None where that is not recorded.
 

@@ -228,7 +228,8 @@ class Controller:
 
         They come in the order of their probability, but for one: where the controller keeps records and an
         architecture was trained on all training tasks, the best of these comes first (the best at `full`, where some
-        were trained so), unless the most probable one promises clearly more (`ambient.controller.proposer`).
+        were trained so), unless the most probable one promises clearly more (`ambient.controller.proposer`). For a
+        stranded data set networks that read both strands are passed over.
 
         Where only the card or only the descriptors say what found their motifs, a notice is logged.
 
@@ -304,7 +305,8 @@ class Controller:
         """
         near = [(name,) for name, _ in self.nearest(descriptors)[:nearest]]
         vector = self.scaler.transform(descriptors)[None]
-        return self._proposer.best_on([self._proposer.tasks, *near], vector, accepts)
+        within = _on_its_strands(descriptors, accepts)
+        return self._proposer.best_on([self._proposer.tasks, *near], vector, within)
 
     def is_outside(self, descriptors: Descriptors | None) -> bool:
         """Whether a data set lies farther from every training task than any of these from its own nearest."""
@@ -348,9 +350,31 @@ class Controller:
         accepts: Callable[[Architecture], bool] | None,
     ) -> list[list[Proposal]]:
         vectors = self.scaler.transform_all(descriptors)
-        return self._proposer.propose(vectors, top, accepts, self._nearest(vectors, NEAREST))
+        nearest = self._nearest(vectors, NEAREST)
+        found: dict[int, list[Proposal]] = {}
+        for stranded in (False, True):
+            alike = [
+                row
+                for row, one in enumerate(descriptors)
+                if (one is not None and one.stranded) is stranded
+            ]
+            if alike:
+                within = _on_its_strands(descriptors[alike[0]], accepts)
+                near = [nearest[row] for row in alike]
+                proposed = self._proposer.propose(vectors[alike], top, within, near)
+                found.update(zip(alike, proposed, strict=True))
+        return [found[row] for row in range(len(descriptors))]
 
     @cached_property
     def _proposer(self) -> Proposer:
         names = tuple(task.name for task in self.tasks)
         return Proposer(self.policy, self.predictor, names, self.proven)
+
+
+def _on_its_strands(
+    descriptors: Descriptors | None, accepts: Callable[[Architecture], bool] | None
+) -> Callable[[Architecture], bool] | None:
+    """Give what a proposal for a data set must satisfy: a stranded one needs a network that tells its strands apart."""
+    if descriptors is None or not descriptors.stranded:
+        return accepts
+    return lambda one: not one.reads_both_strands and (accepts is None or accepts(one))

@@ -97,6 +97,11 @@ class Architecture:
             del content[name]
         return short_hash(content)
 
+    @property
+    def reads_both_strands(self) -> bool:
+        """Whether a filter answers to a motif on either strand alike, so that it cannot tell the two apart."""
+        return any(layer.parameters.get("reverse_complement") for layer in self.layers)
+
     def to_dict(self) -> dict[str, Any]:
         """Give the architecture as plain JSON data."""
         return {

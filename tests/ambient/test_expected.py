@@ -252,3 +252,39 @@ def test_a_window_of_the_architecture_counts_before_the_one_given() -> None:
     assert isinstance(wide, Architecture)
     assert accepts(one)
     assert not accepts(wide)
+
+
+def test_stranded_data_is_proposed_no_network_that_reads_both_strands() -> None:
+    space = named_space("ambient-plus")
+    scaler = Scaler.fit(list(TASKS))
+    policy = Policy(space, PolicyConfig(), len(scaler.names), seed=3)
+    controller = Controller(policy, scaler, ())
+    stranded = replace(TASKS[1], task="clip", sources={"peaks": {"stranded": True}})
+    given = [TASKS[0], stranded, TASKS[1]]
+    first, clip, same = controller.propose(given, top=8)
+    assert any(one.architecture.reads_both_strands for one in same)
+    assert not any(one.architecture.reads_both_strands for one in clip)
+    assert len(clip) == 8
+    assert first == controller.propose(TASKS[0], top=8)
+    assert clip == controller.propose(stranded, top=8)
+    kept = [one for one in same if not one.architecture.reads_both_strands]
+    assert [one.architecture for one in kept] == [one.architecture for one in clip[: len(kept)]]
+    narrow = controller.propose(stranded, top=8, accepts=lambda one: one.window_bp == 200)
+    assert {one.architecture.window_bp for one in narrow} == {200}
+    assert not any(one.architecture.reads_both_strands for one in narrow)
+
+
+def test_what_worked_leaves_out_what_stranded_data_cannot_use() -> None:
+    controller = Controller.load("yeast")
+    unknown = replace(TASKS[0], values=dict.fromkeys(NAMES))
+    stranded = replace(unknown, sources={"peaks": {"stranded": True}})
+    before, after = (controller.worked(one, nearest=12) for one in (unknown, stranded))
+    assert [one.tasks for one in after] == [one.tasks for one in before]
+    changed = [
+        one.architecture.reads_both_strands
+        for one, other in zip(before, after, strict=True)
+        if one.architecture != other.architecture
+    ]
+    assert changed
+    assert all(changed)
+    assert not any(one.architecture.reads_both_strands for one in after)
