@@ -188,6 +188,11 @@ def measured(store: Store, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         "peaks": {name: int((task.labels > 0.5).sum()) for name, task in tasks.items()},
         "validation": validation,
         "proposals": own,
+        "shuffled_propose_the_same": [
+            entry["tokens"] == own[name]["tokens"]
+            for name, entries in proposals[OTHER].items()
+            for entry in entries
+        ],
     }
 
 
@@ -196,9 +201,12 @@ def as_text(result: Mapping[str, Any]) -> str:
     ways, names = result["ways"], list(result["validation"])
     own = np.array([ways[OWN][name] for name in names])
     different = {tuple(result["proposals"][name]["tokens"]) for name in names}
+    same, positives = result["shuffled_propose_the_same"], list(result["peaks"].values())
     lines = [
-        f"{len(names)} data sets that are no part of the benchmark, once each at `search`; {len(different)} different "
-        "architectures are proposed for them.",
+        f"{len(names)} data sets that are no part of the benchmark, once each at `search`, with {min(positives):,} to "
+        f"{max(positives):,} positives (median {np.median(positives):,.0f}). Different architectures that are proposed "
+        f"for them: {len(different)}; controllers with shuffled descriptors propose the same in {sum(same)} of "
+        f"{len(same)} cases.",
         "",
         "| choice | test AUROC | the controller is better by (95% interval over data sets) | on |",
         "|---" * 4 + "|",
