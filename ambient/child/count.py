@@ -33,8 +33,9 @@ def check_limits(
     max_parameters: int | None = None,
     max_flops: int | None = None,
     outputs: int = 1,
+    stranded: bool = False,
 ) -> Callable[[Architecture], str | None] | None:
-    """Give what says how an architecture exceeds a user's limits, or None of it; None where there is no limit.
+    """Give what says why an architecture is not to be trained, or None where it may be; None where all may be.
 
     Parameters
     ----------
@@ -44,11 +45,15 @@ def check_limits(
         Of one network; floating-point operations are those of one window, forward.
     outputs : int
         Labels of the task.
+    stranded : bool
+        Whether its windows are read on their strand, which a network that answers to both alike cannot tell.
     """
-    if max_parameters is None and max_flops is None:
+    if max_parameters is None and max_flops is None and not stranded:
         return None
 
     def exceeds(architecture: Architecture) -> str | None:
+        if stranded and architecture.reads_both_strands:
+            return "it reads both strands alike, and the data set is stranded"
         width = architecture.window_bp or window_bp
         if max_parameters is not None:
             with torch.device("meta"):  # shapes without numbers: nothing is drawn or filled

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     epilog="""\b
 Example
   ambient train corpus.yaml --output runs/yeast --steps 100
-  ambient train corpus.yaml --output runs/yeast --steps 200 --resume"""
+  ambient train corpus.yaml --output runs/yeast --steps 200 --resume
+  ambient train yeast.yaml human.yaml --output runs/both"""
 )
-@click.argument("corpus", type=PATH)
+@click.argument("corpora", metavar="CORPUS...", type=PATH, nargs=-1, required=True)
 @click.option("--output", type=PATH, required=True, help="The run's folder.")
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--hours", type=float, help="Stop after the step that passes this wall time.")
@@ -56,7 +57,7 @@ Example
 @seed_option
 @json_option
 def command(
-    corpus: Path,
+    corpora: tuple[Path, ...],
     output: Path,
     steps: int,
     hours: float | None,
@@ -77,13 +78,13 @@ def command(
 ) -> None:
     """Train a controller jointly over the training tasks of CORPUS; propose for its held-out tasks.
 
+    Of several corpora each has a genome, a split and negatives of its own; their tasks need different names.
+
     Every evaluation and every step is on the disk before the next one begins: a run that was killed goes on
     with --resume and ends with the same weights as one that was not.
     """
     from ambient.cli.progress import progress
-    from ambient.data.corpus import read_corpus
-    from ambient.data.describe import describe_corpus
-    from ambient.data.prepare import prepare_corpus
+    from ambient.data.corpora import read_corpora
     from ambient.propose import propose_for_tasks
     from ambient.report import controller_figures, write_report
     from ambient.search.joint import JointConfig, read_descriptors, train_jointly
@@ -93,7 +94,7 @@ def command(
     def say(text: str) -> None:
         click.echo(text, err=True)
 
-    named = read_corpus(corpus)
+    named = read_corpora(corpora)
     chosen = open_space(space)
     check_run(output, resume)  # before anything else is looked at
     settings = JointConfig(
@@ -110,16 +111,12 @@ def command(
     )
     with hold_run(output, resume, say), how_to_go_on():
         click.echo(f"preparing {len(named.training_tasks)} tasks", err=True)
-        names = [spec.name for spec in named.training_tasks]
-        tasks = prepare_corpus(named, cache and cache / "tasks", names)
+        tasks = named.prepare_training(cache and cache / "tasks")
         described = read_descriptors(output) if resume else {}
         if not described:
             with progress("describing", len(named.tasks)) as advance:
-                described = describe_corpus(
-                    named,
-                    cache=cache and cache / "descriptors",
-                    workers=engine.workers,
-                    on_done=advance,
+                described = named.describe(
+                    cache and cache / "descriptors", engine.workers, on_done=advance
                 )
         with progress("steps", steps) as advance:
             controller = train_jointly(

@@ -147,7 +147,7 @@ def read_searched(folder: str | Path) -> list[Searched]:
                     budget=config.get("evaluations"),
                     run_seconds=sum(line["wall_seconds"] for line in lines),
                     version=str(config.get("version", "")),
-                    corpus=str(config.get("corpus", "")),
+                    corpus=_corpus_of(config, task),
                     store=store,
                 )
             )
@@ -156,6 +156,14 @@ def read_searched(folder: str | Path) -> list[Searched]:
             f"{folder}: found no child that this run trained to compare; wait for its first step, or leave it out"
         )
     return found
+
+
+def _corpus_of(config: Mapping[str, Any], task: str) -> str:
+    """Name the corpus file that holds a task; a run over several says which holds which."""
+    named = config.get("corpus", "")
+    if isinstance(named, Mapping):
+        return next((path for path, names in named.items() if task in names), "")
+    return str(named)
 
 
 def _configuration(folder: Path) -> dict[str, Any]:

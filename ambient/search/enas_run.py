@@ -151,7 +151,9 @@ def search_enas(
     """
     config, say = config or EnasRunConfig(), say or (lambda text: None)
     engine = as_choice(config.engine, config.workers)
-    refuse = check_limits(task.window_bp, config.max_parameters, config.max_flops, task.outputs)
+    refuse = check_limits(
+        task.window_bp, config.max_parameters, config.max_flops, task.outputs, task.stranded
+    )
     enas = config.enas
     supernet = SupernetEngine(
         space,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ambient.child.fidelity import SEARCH, Fidelity
 from ambient.child.threads import one_thread
 from ambient.controller.card import Controller
+from ambient.data.corpora import Corpora
 from ambient.data.corpus import Corpus
 from ambient.errors import RunError
 from ambient.evaluate import Engine, Remembering, Store
@@ -97,11 +98,11 @@ class JointConfig:
             )
 
     def resolve(
-        self, corpus: Corpus, space: SearchSpace, tasks: Mapping[str, TaskData]
+        self, corpora: Corpora, space: SearchSpace, tasks: Mapping[str, TaskData]
     ) -> dict[str, Any]:
-        """Give the whole configuration of a run over a corpus, as YAML values; the data is named by its hashes."""
+        """Give the whole configuration of a run over corpora, as YAML values; the data is named by its hashes."""
         return {
-            "corpus": str(corpus.path),
+            **corpora.to_record(),
             "steps": self.steps,
             "hours": self.hours,
             "seed": self.seed,
@@ -109,9 +110,8 @@ class JointConfig:
             "store": None if self.store is None else str(self.store),
             "track": self.track,
             "retry_failed": self.retry_failed,
-            "training_tasks": {spec.name: tasks[spec.name].hash for spec in corpus.training_tasks},
-            "held_out_tasks": [spec.name for spec in corpus.held_out_tasks],
-            "window_bp": corpus.window_bp,
+            "training_tasks": {spec.name: tasks[spec.name].hash for spec in corpora.training_tasks},
+            "held_out_tasks": [spec.name for spec in corpora.held_out_tasks],
             "fidelity": self.fidelity.to_dict(),
             "controller": self.controller.to_dict(),
             "space": space.to_dict(),
@@ -123,7 +123,7 @@ class JointConfig:
 
 def train_jointly(
     folder: Path,
-    corpus: Corpus,
+    corpus: Corpus | Corpora,
     space: SearchSpace,
     tasks: Mapping[str, TaskData],
     described: Mapping[str, Descriptors],
@@ -142,7 +142,8 @@ def train_jointly(
     ----------
     folder : path
         Absent or empty, or a run's folder to resume.
-    corpus : Corpus
+    corpus : Corpus or Corpora
+        One, or several, each on a genome of its own.
     space : SearchSpace
     tasks : mapping of str to TaskData
         At least the training tasks; no other is ever trained on.
@@ -170,9 +171,10 @@ def train_jointly(
         The folder is not what it should be, or the run was begun with another configuration.
     """
     started = time.monotonic()
-    configuration = config.resolve(corpus, space, tasks)
+    corpora = Corpora((corpus,)) if isinstance(corpus, Corpus) else corpus
+    configuration = config.resolve(corpora, space, tasks)
     folder = open_run(folder, configuration, resume, MAY_DIFFER)
-    names = [spec.name for spec in corpus.training_tasks]
+    names = [spec.name for spec in corpora.training_tasks]
     write_descriptors(folder, described)
     searcher = AmbientSearcher(
         space,
@@ -246,7 +248,7 @@ def train_jointly(
         controller = replace(searcher.controller(), predictor=predictor, proven=proven)
         controller.save(folder / "controller")
         if config.track != "none":
-            _track_outcome(tracker, folder, corpus, controller, draw)
+            _track_outcome(tracker, folder, corpora, controller, draw)
     return controller
 
 
@@ -291,12 +293,12 @@ class _AfterStep:
 def _track_outcome(
     tracker: Tracker,
     folder: Path,
-    corpus: Corpus,
+    corpora: Corpora,
     controller: Controller,
     draw: Callable[[Controller], Mapping[str, Any]] | None,
 ) -> None:
     """Record all evaluations of a run, figures of its controller, and the controller itself."""
-    categories = {spec.name: spec.category for spec in corpus.tasks}
+    categories = {spec.name: spec.category for spec in corpora.tasks}
     lines = read_journal(folder / JOURNAL)
     tracker.table("evaluations", *evaluation_table(lines, controller.space, categories))
     for name, figure in (draw(controller) if draw else {}).items():

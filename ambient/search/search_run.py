@@ -166,7 +166,9 @@ def search_task(
         config.seed,
         config.batch,
         METRIC,
-        check_limits(task.window_bp, config.max_parameters, config.max_flops, task.labels.shape[1]),
+        check_limits(
+            task.window_bp, config.max_parameters, config.max_flops, task.outputs, task.stranded
+        ),
         start,
     )
     configuration = config.resolve(corpus, space, task, start)

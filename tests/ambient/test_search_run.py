@@ -28,8 +28,27 @@ from ambient.search.search_run import (
     search_task,
 )
 from ambient.search.start import Start, read_start
+from ambient.space import SearchSpace
 
 TASK = tiny_task("one")
+STRANDS = SearchSpace.from_dict(
+    {
+        "name": "strands",
+        "version": 1,
+        "window_bp": 60,
+        "decisions": [
+            {
+                "name": "first",
+                "choices": [
+                    {"operation": "convolution", "filters": 2, "kernel": kernel, **strands}
+                    for kernel in (4, 6)
+                    for strands in ({}, {"reverse_complement": True})
+                ],
+            },
+            {"name": "tail", "choices": ["global_max"]},
+        ],
+    }
+)
 METHODS = ("amber", "evolution", "random")  # tpe where optuna is: the contract holds it as well
 
 
@@ -50,6 +69,7 @@ def search(
     said: list[str] | None = None,
     task: Any = TASK,
     start: Start | None = None,
+    space: SearchSpace = SPACE,
     **changes: Any,
 ) -> SearchOutcome:
     values: dict[str, Any] = {
@@ -64,7 +84,7 @@ def search(
     with hold_run(folder, resume, say.append):
         config = SearchConfig(**values)
         settings = "corpus.yaml", resume, on_step, say.append, start
-        return search_task(folder, task, SPACE, config, *settings)
+        return search_task(folder, task, space, config, *settings)
 
 
 def steps_of(folder: Path) -> list[dict[str, Any]]:
@@ -249,6 +269,17 @@ def test_larger_networks_are_not_trained(tmp_path: Path) -> None:
     assert 0 < len(found) < SPACE.size
     with pytest.raises(RunError, match="none of 0 evaluations"):
         search(tmp_path / "none", max_parameters=1)
+
+
+def test_a_stranded_task_is_searched_without_networks_that_read_both_strands(
+    tmp_path: Path,
+) -> None:
+    stranded = replace(TASK, stranded=True)
+    found = search(tmp_path / "run", task=stranded, space=STRANDS, evaluations=50)
+    assert [one.architecture.reads_both_strands for one in found.evaluations] == [False] * 2
+    assert {one.state for one in found.evaluations} == {"done"}
+    usual = search(tmp_path / "usual", space=STRANDS, evaluations=50)
+    assert sum(one.architecture.reads_both_strands for one in usual.evaluations) == 2
 
 
 def test_networks_that_compute_more_are_not_trained(tmp_path: Path) -> None:
