@@ -18,6 +18,7 @@ _HOMES = {
     "Store": "ambient.evaluate.store",
     "describe": "descriptors.pipeline",
     "named_space": "ambient.space",
+    "read_corpora": "ambient.data.corpora",
     "read_corpus": "ambient.data.corpus",
 }
 
@@ -33,6 +34,7 @@ __all__ = [
     "__version__",
     "describe",
     "named_space",
+    "read_corpora",
     "read_corpus",
 ]
 

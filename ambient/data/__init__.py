@@ -1,5 +1,6 @@
 """Tasks: peaks on a genome, turned into labelled windows that are split by chromosome."""
 
+from ambient.data.corpora import Corpora, read_corpora
 from ambient.data.corpus import Corpus, TaskSpec, read_corpus
 from ambient.data.encode import EncodeTasks, write_encode_tasks
 from ambient.data.negatives import NegativesConfig
@@ -16,6 +17,7 @@ from ambient.data.task import ORIGINS, SPLITS, TaskData
 __all__ = [
     "ORIGINS",
     "SPLITS",
+    "Corpora",
     "Corpus",
     "EncodeTasks",
     "NegativesConfig",
@@ -26,6 +28,7 @@ __all__ = [
     "open_genome",
     "prepare_corpus",
     "prepare_task",
+    "read_corpora",
     "read_corpus",
     "simulate_corpus",
     "task_from_peaks",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ambient.data.corpus import Corpus, TaskSpec, read_corpus
-from ambient.data.describe import describe_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.data.task import TaskData
 from ambient.errors import InputError
-from descriptors import Descriptors
+
+if TYPE_CHECKING:
+    from descriptors.record import Descriptors
 
 __all__ = ["Corpora", "read_corpora"]
 
@@ -78,6 +80,8 @@ class Corpora:
         on_done: Callable[[str], None] | None = None,
     ) -> dict[str, Descriptors]:
         """Describe all tasks, each on its own genome, as `describe_corpus` does."""
+        from ambient.data.describe import describe_corpus
+
         return {
             name: described
             for corpus in self.each
