@@ -40,13 +40,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from data import CHIP, CLIP, HERE, NAMES_OF_TASKS, read_task
+from data import CLIP, HERE, NAMES_OF_TASKS, read_task
+from joint_text import AFTER, BEFORE, KINDS, OTHER, OWN, as_text
 from run import CACHE, ROWS, described_once
 
 sys.path.append(str(HERE.parent / "yeast"))
 import table as yeast
 from measure import random_architectures
-from measured_text import as_gain
 from zero_shot import CONFIG, SHUFFLED, STEPS, entry_of, most_probable
 
 from ambient.child.fidelity import SEARCH
@@ -69,16 +69,15 @@ SPACE = named_space("ambient-plus")
 RECORDS = HERE / "joint"
 PROPOSALS, TRAINED = RECORDS / "proposals.json", RECORDS / "rows.tsv.gz"
 LEARNT = CACHE / "joint"
+BOTH = CACHE / "joint-table.sqlite"  # the tables of yeast and of run.py
 FOLDS, SEEDS = 4, 3
 CHILD_SEEDS = (0, 1)
 AT_ONCE = 20  # trainings between two looks at the clock
-OWN, OTHER, PROBABLE = "own descriptors", "shuffled descriptors", "most probable"
+PROBABLE = "most probable"
 ARMS = {OWN: CONFIG, OTHER: SHUFFLED}
-BEFORE, AFTER = ", before asking", ", after asking"
 PROVEN = "proven on all"
 RANDOM = "random"
 METRICS = ("validation_auroc", "test_auroc")
-KINDS = {"CLIP": CLIP, "ChIP-seq": CHIP}
 
 Choices = dict[str, dict[str, list[dict[str, Any]]]]  # way -> task -> repeats
 
@@ -94,6 +93,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
     RECORDS.mkdir(exist_ok=True)
     torch.set_num_threads(1)
+    with Store(BOTH) as both:
+        import_tsv(both, yeast.TABLE)
+        import_tsv(both, ROWS)
     with Store(CACHE / "joint.sqlite") as store:
         for path in (ROWS, TRAINED):
             if path.exists():
@@ -108,7 +110,7 @@ def main() -> None:
                     learn_all(when)
                     write_json_atomic(PROPOSALS, {**found, **propose(when)})
                 train(store, until)
-        found = measured(store)
+        found = {"ways": measured(store), **agreement()}
     write_json_atomic(RECORDS / "results.json", found)
     text = as_text(found)
     write_atomic(RECORDS / "results.md", text)
@@ -192,9 +194,7 @@ def learn_all(when: str) -> None:
     """Learn the controllers that are not there, one on each core."""
     table = table_for(0, BEFORE)
     if not table.exists():
-        with Store(CACHE / "joint-table.sqlite") as both:
-            import_tsv(both, yeast.TABLE)
-            import_tsv(both, ROWS)
+        with Store(BOTH) as both:
             export_tsv(both, table)
     everything()  # once, before several processes ask for it
     wanted = [
@@ -278,7 +278,7 @@ def told(proposal: Proposal) -> dict[str, Any]:
 
 def table_of(random: Mapping[str, Any]) -> pd.DataFrame:
     """Give the validation AUROC of the random architectures (rows) on all tasks (columns), from seed 0."""
-    with Store(CACHE / "joint-table.sqlite") as both:
+    with Store(BOTH) as both:
         rows = [*both.rows(None, SPACE.name, SEARCH.hash, "done")]
     values: dict[str, dict[str, float]] = {}
     for row in rows:
@@ -343,43 +343,27 @@ def measured(store: Store) -> dict[str, Any]:
     return found
 
 
-def as_text(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    """Write the means over data sets, and each data set."""
-    kmer = {
-        name: of["test_auroc"]["5-mer regression"]
-        for name, of in read_json(HERE / "results.json", "file of results").items()
+def agreement() -> dict[str, Any]:
+    """Say how data sets of each kind rank the random architectures alike, and what reading both strands alike costs."""
+    random = {one.key: one for one in random_architectures(SPACE)}
+    corpus = read_corpus(yeast.HERE / "corpus.yaml")
+    kinds = {**KINDS, "yeast": tuple(spec.name for spec in corpus.training_tasks)}
+    reached = table_of(random)[[name for names in kinds.values() for name in names]]
+    ranks = reached.corr(method="spearman")
+    alike = ranks.where(~np.eye(len(ranks), dtype=bool))  # not of a data set with itself
+    both = np.array([random[key].reads_both_strands for key in reached.index])
+    return {
+        "rank_correlation": {
+            f"{one}, {other}": float(np.nanmean(alike.loc[list(of), list(with_those)]))
+            for one, of in kinds.items()
+            for other, with_those in kinds.items()
+        },
+        "both_strands": {
+            kind: [float(reached.loc[which, list(of)].mean(axis=None)) for which in (both, ~both)]
+            for kind, of in kinds.items()
+        },
+        "reading_both": int(both.sum()),
     }
-    lines = []
-    for title, names in (*KINDS.items(), ("All", NAMES_OF_TASKS)):
-        lines += [
-            f"{title}, {len(names)} data sets:",
-            "",
-            "| choice | test AUROC | own descriptors, after asking: better by (95% interval over data sets) | on "
-            "| expected | reached in validation | proven first |",
-            "|---" * 7 + "|",
-        ]
-        own = np.array([found[OWN + AFTER][name]["test_auroc"] for name in names])
-        for way, of in found.items():
-            mean = {
-                key: np.mean([of[name].get(key, np.nan) for name in names])
-                for key in ("test_auroc", "expected", "validation_auroc", "proven")
-            }
-            gain = own - np.array([of[name]["test_auroc"] for name in names])
-            better = " | " if way == OWN + AFTER else f"{as_gain(gain)} | {(gain > 0).sum()}"
-            is_told = "expected" in of[names[0]]
-            expected = f"{mean['expected']:.4f}" if is_told else ""
-            first = f"{mean['proven']:.0%}" if is_told else ""
-            validated = f"{mean['validation_auroc']:.4f}"
-            means = (way, f"{mean['test_auroc']:.4f}", better, expected, validated, first)
-            lines.append(f"| {' | '.join(means)} |")
-        words = np.array([kmer[name] for name in names])
-        told_of = f"{as_gain(own - words)} | {(own > words).sum()}"
-        lines += [f"| 5-mer regression | {words.mean():.4f} | {told_of} | | | |", ""]
-    lines += ["| data set | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
-    for name in NAMES_OF_TASKS:
-        cells = " | ".join(f"{of[name]['test_auroc']:.4f}" for of in found.values())
-        lines.append(f"| {name} | {cells} |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
