@@ -174,7 +174,7 @@ def page_shell(
 
 
 def _absent(run: RunFolder) -> Html | None:
-    """Name what the run does not hold and the command that makes it."""
+    """Name what the run does not hold, and a command that helps."""
     if not run.absent:
         return None
     lines = []
@@ -183,7 +183,7 @@ def _absent(run: RunFolder) -> Html | None:
             tag(
                 "p",
                 tag("code", name),
-                f" is absent: {what}. Make it with ",
+                f" is absent: {what} ",
                 tag("code", command),
                 ".",
             )

@@ -19,29 +19,29 @@ from ambient.space import SearchSpace
 
 __all__ = ["RunFolder", "metric_of", "name_of", "read_run"]
 
-# File of a run to what it holds and the command that makes it.
+# File of a run to what it holds and a command: the one that makes it, or for a comparison the one that measures a part.
 MADE_BY_SEARCH = {
     "journal.jsonl": (
-        "the architectures that were evaluated, step by step",
+        "the architectures that were evaluated, step by step. Make it with",
         "ambient search CORPUS --task TASK --output RUN",
     ),
 }
 MADE_BY = {
     "journal.jsonl": (
-        "the rewards and the controller's diagnostics of each step",
+        "the rewards and the controller's diagnostics of each step. Make it with",
         "ambient train CORPUS --output RUN",
     ),
     "descriptors.json": (
-        "the descriptors and the motifs of the tasks",
+        "the descriptors and the motifs of the tasks. Make it with",
         "ambient train CORPUS --output RUN",
     ),
     "proposals.json": (
-        "the architectures that the controller proposes",
+        "the architectures that the controller proposes. Make it with",
         "ambient train CORPUS --output RUN",
     ),
     "comparison.json": (
-        "the proposals' scores beside those of random architectures and of 5-mers",
-        "ambient demo --output RUN",
+        "the proposals were not trained here. To train one beside random architectures, use",
+        "ambient evaluate CORPUS RUN/proposals.json:TASK random:5 --tasks TASK --space SPACE",
     ),
 }
 
@@ -87,7 +87,7 @@ class RunFolder:
 
     @property
     def absent(self) -> Mapping[str, tuple[str, str]]:
-        """The files that are not there, each with what it holds and the command that makes it."""
+        """The files that are not there, each with what it holds and a command."""
         if self.method is not None:
             return MADE_BY_SEARCH if self.journal is None else {}
         held = (self.journal, self.descriptors, self.proposals, self.comparison)
