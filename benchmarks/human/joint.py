@@ -27,6 +27,7 @@ Ways to choose for a data set that was left out:
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import signal
 import sys
@@ -108,7 +109,10 @@ def main() -> None:
                     if when == AFTER:
                         ask(store)
                     learn_all(when)
-                    write_json_atomic(PROPOSALS, {**found, **propose(when)})
+                    proposed = {**found, **propose(when)}
+                    write_atomic(
+                        PROPOSALS, json.dumps(proposed) + "\n"
+                    )  # in one line: for programs
                 train(store, until)
         found = {"ways": measured(store), **agreement()}
     write_json_atomic(RECORDS / "results.json", found)
