@@ -15,7 +15,7 @@ from ambient.report.headline import main_result, what_was_described, what_was_do
 from ambient.report.logos import letter_outlines
 from ambient.report.markup import Html, fragment, tag
 from ambient.report.motif_section import logo_section
-from ambient.report.run_folder import RunFolder, read_run
+from ambient.report.run_folder import COMPARISON, RunFolder, read_run
 from ambient.report.search_section import (
     best_section,
     search_result,
@@ -179,11 +179,16 @@ def _absent(run: RunFolder) -> Html | None:
         return None
     lines = []
     for name, (what, command) in run.absent.items():
+        use = (
+            "To train one beside random architectures, use"
+            if name == COMPARISON
+            else "Make it with"
+        )
         lines.append(
             tag(
                 "p",
                 tag("code", name),
-                f" is absent: {what} ",
+                f" is absent: {what}. {use} ",
                 tag("code", command),
                 ".",
             )

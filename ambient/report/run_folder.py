@@ -17,30 +17,32 @@ from ambient.report.journal import read_journal
 from ambient.search.rounds import Round, read_rounds
 from ambient.space import SearchSpace
 
-__all__ = ["RunFolder", "metric_of", "name_of", "read_run"]
+__all__ = ["COMPARISON", "RunFolder", "metric_of", "name_of", "read_run"]
 
-# File of a run to what it holds and a command: the one that makes it, or for a comparison the one that measures a part.
+COMPARISON = "comparison.json"  # no command makes it for a run; one trains what would stand in it
+
+# File of a run to what it holds and the command that makes it.
 MADE_BY_SEARCH = {
     "journal.jsonl": (
-        "the architectures that were evaluated, step by step. Make it with",
+        "the architectures that were evaluated, step by step",
         "ambient search CORPUS --task TASK --output RUN",
     ),
 }
 MADE_BY = {
     "journal.jsonl": (
-        "the rewards and the controller's diagnostics of each step. Make it with",
+        "the rewards and the controller's diagnostics of each step",
         "ambient train CORPUS --output RUN",
     ),
     "descriptors.json": (
-        "the descriptors and the motifs of the tasks. Make it with",
+        "the descriptors and the motifs of the tasks",
         "ambient train CORPUS --output RUN",
     ),
     "proposals.json": (
-        "the architectures that the controller proposes. Make it with",
+        "the architectures that the controller proposes",
         "ambient train CORPUS --output RUN",
     ),
-    "comparison.json": (
-        "the proposals were not trained here. To train one beside random architectures, use",
+    COMPARISON: (
+        "the proposals were not trained here",
         "ambient evaluate CORPUS RUN/proposals.json:TASK random:5 --tasks TASK --space SPACE",
     ),
 }
@@ -147,7 +149,7 @@ def read_run(folder: str | Path) -> RunFolder:
         journal_torn=torn,
         descriptors=_read_descriptors(path / "descriptors.json"),
         proposals=_read_proposals(path / "proposals.json"),
-        comparison=_read_comparison(path / "comparison.json"),
+        comparison=_read_comparison(path / COMPARISON),
         space=space,
         rounds=tuple(read_rounds(path)),
     )

@@ -185,7 +185,8 @@ def search_enas(
         )
         if not derived:
             raise RunError(
-                f"{folder}: none of {config.derived_from} samples may be chosen; raise --max-parameters or --max-flops"
+                f"{folder}: none of {config.derived_from} samples may be chosen; raise --max-parameters or "
+                "--max-flops, or, for a stranded task, search a space with networks that do not read both strands alike"
             )
         found = _train(stack, folder, task, [one for one, _ in derived], config)
         lines = read_journal(folder / JOURNAL)

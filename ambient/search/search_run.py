@@ -252,7 +252,8 @@ def best_of(evaluations: Sequence[Evaluation], where: object = "search") -> Eval
     if not done:
         raise RunError(
             f"{where}: none of {len(evaluations)} evaluations has a {METRIC}; see that --max-parameters "
-            "and --max-flops leave architectures to try, and that the task has validation windows of both classes"
+            "and --max-flops leave architectures to try (for a stranded task, of those that do not read both strands "
+            "alike), and that the task has validation windows of both classes"
         )
     return max(done, key=lambda pair: pair[0])[1]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from skip_spaces import many_labels, small_space
-from tiny_children import TINY, tiny_task
+from tiny_children import STRANDS, TINY, tiny_task
 
 from ambient.controller.policy import PolicyConfig
 from ambient.errors import RunError
@@ -24,6 +24,7 @@ from ambient.search.enas_run import EnasRunConfig, search_enas
 from ambient.search.loop import Step
 from ambient.search.run_folder import hold_run
 from ambient.search.search_run import SearchOutcome
+from ambient.space import SearchSpace
 
 torch.set_num_threads(1)
 SPACE, TASK = small_space(), many_labels()
@@ -237,7 +238,12 @@ def test_an_impossible_constant_is_refused_by_name(wrong: dict[str, Any]) -> Non
 
 
 def search(
-    folder: Path, resume: bool = False, on_step: Any = None, task: Any = TASK, **changes: Any
+    folder: Path,
+    resume: bool = False,
+    on_step: Any = None,
+    task: Any = TASK,
+    space: SearchSpace = SPACE,
+    **changes: Any,
 ) -> SearchOutcome:
     values: dict[str, Any] = {
         "turns": 3,
@@ -251,7 +257,7 @@ def search(
     }
     with hold_run(folder, resume):
         return search_enas(
-            folder, task, SPACE, EnasRunConfig(**values), "corpus.yaml", resume, on_step
+            folder, task, space, EnasRunConfig(**values), "corpus.yaml", resume, on_step
         )
 
 
@@ -335,6 +341,16 @@ def test_limits_hold_for_all_that_is_chosen(tmp_path: Path) -> None:
         assert count_parameters(one.architecture.build(40, 3)) <= most
     with pytest.raises(RunError, match="none of 6 samples may be chosen"):
         search(tmp_path / "none", max_parameters=1)
+
+
+@pytest.mark.parametrize("stranded", [True, False])
+def test_nothing_that_reads_both_strands_is_derived_for_a_stranded_task(
+    tmp_path: Path, stranded: bool
+) -> None:
+    task = replace(tiny_task("one"), stranded=stranded)
+    outcome = search(tmp_path / "run", task=task, space=STRANDS, evaluations=4, derived_from=24)
+    both = [one.architecture.reads_both_strands for one in outcome.evaluations]
+    assert sorted(both) == ([False] * 2 if stranded else [False, False, True, True])
 
 
 def drawn_sizes() -> list[Any]:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from few_shot import make_start
 from small_run import make_descriptors
-from tiny_children import SPACE, TINY, tiny_task
+from tiny_children import SPACE, STRANDS, TINY, tiny_task
 
 from ambient.child.count import count_flops, count_parameters
 from ambient.errors import RunError
@@ -31,24 +31,6 @@ from ambient.search.start import Start, read_start
 from ambient.space import SearchSpace
 
 TASK = tiny_task("one")
-STRANDS = SearchSpace.from_dict(
-    {
-        "name": "strands",
-        "version": 1,
-        "window_bp": 60,
-        "decisions": [
-            {
-                "name": "first",
-                "choices": [
-                    {"operation": "convolution", "filters": 2, "kernel": kernel, **strands}
-                    for kernel in (4, 6)
-                    for strands in ({}, {"reverse_complement": True})
-                ],
-            },
-            {"name": "tail", "choices": ["global_max"]},
-        ],
-    }
-)
 METHODS = ("amber", "evolution", "random")  # tpe where optuna is: the contract holds it as well
 
 

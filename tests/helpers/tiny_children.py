@@ -44,6 +44,25 @@ SPACE = SearchSpace.from_dict(
     }
 )
 
+# Half of its networks read both strands alike.
+STRANDS = SearchSpace.from_dict(
+    {
+        "name": "strands",
+        "version": 1,
+        "window_bp": 60,
+        "decisions": [
+            {
+                "name": "first",
+                "choices": [
+                    {"operation": "convolution", "filters": 2, "kernel": kernel, **strands}
+                    for kernel in (4, 6)
+                    for strands in ({}, {"reverse_complement": True})
+                ],
+            },
+            {"name": "tail", "choices": ["global_max"]},
+        ],
+    }
+)
 TINY = replace(SEARCH, name="tiny", windows_per_epoch=32, epochs=2, batch_size=8)
 
 
