@@ -90,6 +90,8 @@ def fit(
     ------
     RunError
         The folder holds something, or training failed.
+    InputError
+        The architecture reads a wider window than the task stores.
     """
     from ambient.child.export import export_model
     from ambient.child.fidelity import full_for
@@ -98,6 +100,7 @@ def fit(
 
     folder = Path(folder)
     check_model_folder(folder)
+    task.check_window(architecture.window_bp or task.window_bp)
     fidelity = fidelity or full_for(len(task.subset("train")))
     trained = train_members(task, architecture, fidelity, seed, device, workers, advance)
     kmer = fit_kmer_baseline(task, window_bp=trained.window_bp)

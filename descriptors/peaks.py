@@ -155,13 +155,15 @@ def read_intervals(
 
 def read_labelled_windows(
     path: str | Path, genome: Genome | None = None, rename_chromosomes: str | None = None
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """Read windows whose label, 1 or 0, stands in column 5 of a BED file.
 
     Returns
     -------
-    DataFrame
+    table : DataFrame
         chromosome (str), start, end, label (int64), strand ("+", "-" or "."), in the file's order.
+    left_out : dict of str to int
+        How many were left out, by reason.
 
     Raises
     ------
@@ -178,14 +180,15 @@ def read_labelled_windows(
             "label was needed there; write it"
         )
     rows["chromosome"] = _respelled(rows["chromosome"], rename_chromosomes, genome)
+    left_out: dict[str, int] = {}
     if genome is not None:
         check_chromosomes(rows["chromosome"], genome, str(path), "windows")
-        rows = rows[rows["chromosome"].isin(genome.sizes)]
+        rows = _keep(rows, rows["chromosome"].isin(genome.sizes), NOT_IN_GENOME, left_out)
         _check_ends(rows, genome, path)
     table = rows[["chromosome", "start", "end", "strand"]].assign(
         label=rows["score"].astype(np.int64)
     )
-    return table.astype({"chromosome": object, "strand": object}).reset_index(drop=True)
+    return table.astype({"chromosome": object, "strand": object}).reset_index(drop=True), left_out
 
 
 def check_strands(table: pd.DataFrame, where: str, what: str = "peaks") -> None:

@@ -57,7 +57,7 @@ def flip_some(codes: torch.Tensor, which: np.ndarray) -> torch.Tensor:
 class Windows:
     """The windows of one task with a margin to shift in, on a device.
 
-    Positions outside of what the task stores read as no base.
+    Where a shift leads out of what the task stores, it reads as no base.
 
     Attributes
     ----------
@@ -72,9 +72,15 @@ class Windows:
         0 train, 1 validation, 2 test.
     stranded : bool
         Whether a window's reverse complement is no window of the task.
+
+    Raises
+    ------
+    InputError
+        The task stores less than a window.
     """
 
     def __init__(self, task: TaskData, window_bp: int, shift_bp: int, device: torch.device) -> None:
+        task.check_window(window_bp)
         stored = np.asarray(task.codes)
         left = stored.shape[1] // 2 - window_bp // 2 - shift_bp
         right = left + window_bp + 2 * shift_bp

@@ -239,13 +239,13 @@ def load(folder: str | Path | None = None, device: str = "cpu") -> nn.ModuleList
 
 
 def one_hot(sequences: Sequence[str]) -> Tensor:
-    """Give (sequences, 4, WINDOW_BP); any letter but A, C, G, T is all zeros."""
+    """Give (sequences, 4, WINDOW_BP); U is T, any other letter but A, C, G, T is all zeros."""
     for number, sequence in enumerate(sequences):
         if len(sequence) != WINDOW_BP:
             raise ValueError(
                 f"sequence {{number}} has {{len(sequence)}} bases where {{WINDOW_BP}} were needed"
             )
-    letters = "".join(sequences).encode("ascii", "replace").upper()
+    letters = "".join(sequences).encode("ascii", "replace").upper().replace(b"U", b"T")
     coded = torch.tensor(list(letters), dtype=torch.uint8).reshape(-1, 1, WINDOW_BP)
     return (coded == torch.tensor(list(b"ACGT"), dtype=torch.uint8)[:, None]).float()
 

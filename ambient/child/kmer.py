@@ -74,9 +74,7 @@ def kmer_counts(codes: np.ndarray, k: int = 5, stranded: bool = False) -> np.nda
 def _crops(task: TaskData, split: int, window_bp: int) -> tuple[np.ndarray, np.ndarray]:
     """Give a split's central windows and labels."""
     rows = np.flatnonzero(np.asarray(task.split) == split)
-    left = task.codes.shape[1] // 2 - window_bp // 2
-    codes = np.asarray(task.codes[rows, left : left + window_bp])
-    return codes, np.asarray(task.labels)[rows]
+    return np.asarray(task.window(rows, window_bp)), np.asarray(task.labels)[rows]
 
 
 def fit_kmer_baseline(
@@ -104,7 +102,7 @@ def fit_kmer_baseline(
     Raises
     ------
     InputError
-        The training windows of an output lack one of the two classes.
+        The training windows of an output lack one of the two classes, or the task stores less than such windows.
 
     Notes
     -----

@@ -217,6 +217,9 @@ def _evaluate(
     from ambient.evaluate.costs import Costs
     from ambient.evaluate.energy import EnergyMeter
 
+    for request in requests:
+        task = data[request.task]
+        task.check_window(request.architecture.window_bp or task.window_bp)
     rows = []
     with (
         closing(EnergyMeter()) as meter,

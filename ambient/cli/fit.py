@@ -67,7 +67,8 @@ def command(
     else:
         if task_name is not None:
             raise InputError(f"--task was given, but {source} is no corpus; leave it out")
-        task = training.task_of_peaks(source, window_bp or 500, seed, options)
+        widest_bp = chosen.window_bp or 0
+        task = training.task_of_peaks(source, window_bp or 500, widest_bp, seed, options)
     show_fitted(training.fit(task, chosen, output, seed), as_json)
 
 

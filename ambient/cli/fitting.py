@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Fitting", "fitting_options", "show_fitted"]
 
+FEW = 10  # positives of a split, of which a user is told
+
 _fitting_options = together(
     click.option(
         "--validation", help="Chromosomes that stop the training, by commas; else chosen."
@@ -58,9 +60,10 @@ class Fitting:
         )
 
     def task_of_peaks(
-        self, peaks: Path, window_bp: int, seed: int, options: dict[str, Any]
+        self, peaks: Path, window_bp: int, widest_bp: int, seed: int, options: dict[str, Any]
     ) -> TaskData:
-        """Make a task from the options of a single peak file."""
+        """Make a task from the options of a single peak file; `widest_bp` is what networks may ask for."""
+        from ambient.data.corpus import WIDEST_WINDOW_BP
         from ambient.data.prepare import task_from_peaks
         from ambient.data.split import Split
 
@@ -82,6 +85,7 @@ class Fitting:
             chromosomes=split_names(options["chromosomes"]),
             rename_chromosomes=options["rename_chromosomes"],
             window_bp=window_bp,
+            widest_window_bp=max(widest_bp, WIDEST_WINDOW_BP),
             stranded=bool(options["stranded"]),
             seed=seed,
         )
@@ -93,6 +97,14 @@ class Fitting:
         from ambient.evaluate.pool import default_workers
         from ambient.fit import fit
 
+        for split, use in (("validation", "stop the training by"), ("test", "measure by")):
+            positives = int((task.labels[task.subset(split)] > 0.5).any(axis=1).sum())
+            if positives < FEW:
+                click.echo(
+                    f"{task.name}: the {split} chromosomes hold {positives} positives, few to {use}; "
+                    "choose others by --validation and --test, or in the corpus",
+                    err=True,
+                )
         fidelity = full_for(len(task.subset("train")))
         if self.epochs is not None:
             fidelity = replace(fidelity, name="full-epochs", epochs=self.epochs)

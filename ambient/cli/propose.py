@@ -24,7 +24,8 @@ from ambient.errors import InputError
 if TYPE_CHECKING:
     from descriptors import Descriptors
 
-EXPECTED = ", expected AUROC {mean:.2f} ({low:.2f} to {high:.2f})"
+EXPECTED = ", expected {metric} {mean:.2f} ({low:.2f} to {high:.2f})"
+METRICS = {"validation_auroc": "AUROC", "validation_aupr": "AUPR"}  # as a user reads them
 
 
 @click.command(
@@ -113,7 +114,8 @@ def _propose(asked: _Asked, described: Descriptors, category: str | None) -> dic
     proposals = controller.propose(described, asked.top, accepts)
     worked = controller.worked(described, accepts=accepts)
     entry = proposal_entry(described.task, proposals, worked, category, held_out=True)
-    return {**entry, "is_outside": controller.is_outside(described)}
+    outside = controller.is_outside(described)
+    return {**entry, "is_outside": outside, "metric": controller.metric}
 
 
 def _propose_and_fit(
@@ -134,8 +136,9 @@ def _propose_and_fit(
         raise InputError(f"{peaks}: found descriptors, --fit trains on peaks; give the peak file")
     folder: Path = need(output, "--output", "as the folder of the fitted model")
     check_model_folder(folder)
-    Controller.load(asked.controller)  # a wrong name is found before the work begins
-    task = training.task_of_peaks(peaks, asked.window_bp, seed, options)
+    space = Controller.load(asked.controller).space  # a wrong name is found before the work begins
+    widest_bp = space.widest_window_bp or 0
+    task = training.task_of_peaks(peaks, asked.window_bp, widest_bp, seed, options)
     # Described from the chromosomes that train, so that no test label is seen.
     trained_on = sorted(set(task.chromosome[task.subset("train")].tolist()))
     described = descriptors_of(peaks, seed, {**options, "chromosomes": ",".join(trained_on)})
@@ -162,10 +165,11 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
             "proposal as a guess, and search from it, or train a controller on a corpus with data sets like this",
             err=True,
         )
+    metric = METRICS.get(entry["metric"], entry["metric"])
     at_full = [one for one in entry["worked"] if one["fidelity"]]
     for rank, proposal in enumerate(proposals, start=1):
         expected = proposal["expected"]
-        told = "" if expected is None else EXPECTED.format(**expected)
+        told = "" if expected is None else EXPECTED.format(metric=metric, **expected)
         proven = ", proven on all training tasks" if proposal["proven"] else ""
         if proven and at_full:
             proven += " in long trainings"
@@ -174,13 +178,13 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
         )
     if at_full:
         click.echo(
-            "expected AUROCs are of one short training, as the controller's records are; what is proven in long ones "
-            "may reach less in a short one"
+            f"expected {metric}s are of one short training, as the controller's records are; what is proven in long "
+            "ones may reach less in a short one"
         )
     if entry["worked"]:
         click.echo("what was best on training tasks:")
     for one in entry["worked"]:
         on = f"all {len(one['tasks'])}, on average" if len(one["tasks"]) > 1 else one["tasks"][0]
         at = f" ({one['fidelity']})" * bool(one["fidelity"])
-        told = EXPECTED.format(**one["expected"])
+        told = EXPECTED.format(metric=metric, **one["expected"])
         click.echo(f"   {on} {one['reached']:.3f}{at}{told}: {one['summary']}")

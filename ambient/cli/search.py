@@ -185,7 +185,7 @@ def command(
     begun = read_start(output) if resume else None
     controller = _controller(from_controller, begun, method, descriptors)
     if method is None:
-        method = METHOD if controller is None or controller.predictor is None else "predicted"
+        method = _default_method(controller)
     config = SearchConfig(
         method=method, evaluations=evaluations or 50, batch=batch, ahead=ahead, **shared
     )
@@ -211,6 +211,15 @@ def command(
                 start=start,
             )
     _show(outcome, output, method, as_json)
+
+
+def _default_method(controller: Controller | None) -> str:
+    """Choose the method that asks the controller's records, where it has some of what a search is judged by."""
+    from ambient.search.search_run import METRIC
+
+    if controller is None or controller.predictor is None or controller.metric != METRIC:
+        return METHOD
+    return "predicted"
 
 
 def _method_of(run: Path) -> str | None:

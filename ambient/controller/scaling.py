@@ -23,7 +23,8 @@ class Scaler:
 
     A descriptor that did not vary over the training tasks, or was always missing, has standard
     deviation 0 and is read as 0 ever after: nothing could be learned from it. A missing value is
-    read as 0, the training mean, and sets its flag.
+    read as 0, the training mean, and sets its flag; so does whatever is given for a descriptor that
+    all training tasks lacked, so that a data set reads as theirs do.
 
     Parameters
     ----------
@@ -37,6 +38,8 @@ class Scaler:
         In the transformed unit of each descriptor.
     motif_finder : str or None
         What found the motifs of the training tasks; None where that is not recorded.
+    never_known : tuple of str
+        Descriptors that all training tasks lacked.
     """
 
     schema_version: int
@@ -45,6 +48,7 @@ class Scaler:
     mean: tuple[float, ...]
     standard_deviation: tuple[float, ...]
     motif_finder: str | None = None
+    never_known: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, descriptors: Sequence[Descriptors | None]) -> Scaler:
@@ -82,6 +86,11 @@ class Scaler:
             mean=tuple(mean),
             standard_deviation=tuple(deviation),
             motif_finder=next(iter(finders), None),
+            never_known=tuple(
+                entry.name
+                for entry, column in zip(DESCRIPTORS, values.T, strict=True)
+                if len(column) and np.isnan(column).all()
+            ),
         )
 
     def transform(self, descriptors: Descriptors | None) -> np.ndarray:
@@ -117,7 +126,7 @@ class Scaler:
             if (conflict := self.conflict(descriptors)) is not None:
                 raise RunError(conflict)
             row[:] = descriptors.vector()
-        missing = np.isnan(values)
+        missing = np.isnan(values) | np.isin(self.names, self.never_known)
         values = _transform(values, self.transforms)
         deviation = np.array(self.standard_deviation)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -176,6 +185,7 @@ class Scaler:
             "mean": list(self.mean),
             "standard_deviation": list(self.standard_deviation),
             "motif_finder": self.motif_finder,
+            **({"never_known": list(self.never_known)} if self.never_known else {}),
         }
 
     @classmethod
@@ -188,6 +198,7 @@ class Scaler:
             mean=tuple(float(number) for number in value["mean"]),
             standard_deviation=tuple(float(number) for number in value["standard_deviation"]),
             motif_finder=value.get("motif_finder"),  # older cards do not say it
+            never_known=tuple(value.get("never_known", ())),
         )
 
 

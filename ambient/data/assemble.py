@@ -176,7 +176,9 @@ def _labelled_negatives(
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Take the zeros of a file of labelled windows; at most `per_positive` in each split."""
     landscape = ground.landscape
-    table = read_labelled_windows(str(spec.negatives), ground.genome, ground.rename_chromosomes)
+    table, unread = read_labelled_windows(
+        str(spec.negatives), ground.genome, ground.rename_chromosomes
+    )
     centre = (table["start"] + table["end"]).to_numpy(np.int64) // 2
     is_zero = (table["label"] == 0).to_numpy()
     zeros, ones = table[is_zero], table[~is_zero]
@@ -202,7 +204,8 @@ def _labelled_negatives(
         chosen.append(np.sort(rng.permutation(of_split)[:most]))
     kept = np.concatenate(chosen)
     reasons["more than per_positive asks for"] = len(starts) - len(kept)
-    notes = {f"labelled negatives: {reason}": n for reason, n in reasons.items() if n}
+    notes = {f"labelled windows: {reason}": n for reason, n in unread.items() if n}
+    notes |= {f"labelled negatives: {reason}": n for reason, n in reasons.items() if n}
     return kept, np.full(len(kept), ORIGINS.index("file"), np.uint8), notes
 
 

@@ -12,8 +12,11 @@ from ambient.data.split import Split, is_skipped
 from ambient.data.strict import Section, nearest, read_section
 from ambient.errors import InputError
 
-__all__ = ["CATEGORIES", "Corpus", "TaskSpec", "read_corpus"]
+__all__ = ["CATEGORIES", "WIDEST_WINDOW_BP", "Corpus", "TaskSpec", "read_corpus"]
 
+WIDEST_WINDOW_BP = (
+    1000  # stored where nobody says how much: what networks of the named spaces ask for at most
+)
 _RENAMES = ("strip-chr", "add-chr")
 
 
@@ -33,7 +36,7 @@ class Corpus:
     skip_chromosomes: tuple[str, ...] = ()
     rename_chromosomes: str | None = None
     window_bp: int = 500
-    widest_window_bp: int = 500
+    widest_window_bp: int = WIDEST_WINDOW_BP
     margin_bp: int = 32
     negatives: NegativesConfig = field(default_factory=NegativesConfig)
     most_positives: int | None = None
@@ -94,8 +97,9 @@ def read_corpus(path: str | Path) -> Corpus:
       may touch.
     - `skip_chromosomes`: left out of everything, as `[chrM, "chrUn_*"]`; `*` stands for any letters.
       `rename_chromosomes`: strip-chr or add-chr, where the peaks' names do not fit the genome's.
-    - `window_bp` (500): input of a network. `widest_window_bp` (the same): the widest input that
-      any network will ask for. `margin_bp` (32): how far a window may be shifted.
+    - `window_bp` (500): input of a network that does not say its own. `widest_window_bp` (1000, or
+      `window_bp` where that is more): the widest input that any network will ask for. `margin_bp`
+      (32): how far a window may be shifted.
     - `split`*: `{validation: [chromosomes], test: [chromosomes]}`; every other chromosome trains.
     - `negatives`: `{per_positive: 2, mix: {gc_matched: 1, other_tasks: 1}}`; kinds are random,
       gc_matched, other_tasks. Peaks of held-out tasks are never used as negatives.
@@ -162,7 +166,9 @@ def read_corpus(path: str | Path) -> Corpus:
             skip_chromosomes=top.texts("skip_chromosomes"),
             rename_chromosomes=rename,
             window_bp=window_bp,
-            widest_window_bp=top.whole("widest_window_bp", window_bp, least=window_bp),
+            widest_window_bp=top.whole(
+                "widest_window_bp", max(window_bp, WIDEST_WINDOW_BP), least=window_bp
+            ),
             margin_bp=top.whole("margin_bp", 32, least=0),
             negatives=NegativesConfig(
                 negatives.number("per_positive", 2.0),

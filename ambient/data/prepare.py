@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ambient.data.assemble import Ground, Positives, assemble, read_excluded, read_positives
-from ambient.data.corpus import CATEGORIES, Corpus, TaskSpec
+from ambient.data.corpus import CATEGORIES, WIDEST_WINDOW_BP, Corpus, TaskSpec
 from ambient.data.negatives import NegativesConfig
 from ambient.data.split import Split, choose_split, is_skipped
 from ambient.data.strict import nearest
@@ -144,7 +144,7 @@ def task_from_peaks(
     chromosomes: Sequence[str] | None = None,
     rename_chromosomes: str | None = None,
     window_bp: int = 500,
-    widest_window_bp: int | None = None,
+    widest_window_bp: int = WIDEST_WINDOW_BP,
     margin_bp: int = 32,
     negatives: NegativesConfig | None = None,
     stranded: bool = False,
@@ -215,7 +215,7 @@ def task_from_peaks(
         Landscape(opened, window_bp, names, split, excluded, seed, stranded),
         excluded,
         rename_chromosomes,
-        max(window_bp, widest_window_bp or 0) + 2 * margin_bp,
+        max(window_bp, widest_window_bp) + 2 * margin_bp,
         negatives or NegativesConfig(),
         seed,
     )

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ambient.data.corpus import WIDEST_WINDOW_BP
 from ambient.data.simulated_genome import CHROMOSOMES, KINDS, SimulatedGenome, Sites
 from ambient.errors import InputError, RunError
 
 __all__ = ["simulate_corpus"]
 
 WINDOW_BP = 200
-WIDEST_WINDOW_BP = 1000
 # One peak of each data set in so many bases of the genome.
 BP_PER_PEAK = 1000
 LEAST_GENOME_BP = 50_000

@@ -58,8 +58,9 @@ def choose_split(counts: Mapping[str, int], share: float = 0.15, where: str = "s
     """Choose chromosomes for validation and test where a user named none.
 
     Test first, then validation, takes whole chromosomes, largest first, as long as each brings it
-    nearer to its share of the positives; the chromosome with the most positives always trains. The
-    same counts always give the same split.
+    nearer to its share of the positives; the chromosome with the most positives always trains. Where
+    they hold less than a third of that share (mitochondria, scaffolds), the smallest chromosome that
+    holds as much is taken instead, if there is one. The same counts always give the same split.
 
     Parameters
     ----------
@@ -97,7 +98,9 @@ def choose_split(counts: Mapping[str, int], share: float = 0.15, where: str = "s
             if gain > 0 and len(left) - len(part) - 1 >= needed_later:
                 part.append(name)
                 total += counts[name]
-        part = part or [left[-1]]
+        if total < target / 3:
+            enough = [name for name in left if counts[name] >= target / 3]
+            part = enough[-1:] or part or [left[-1]]
         chosen.append(tuple(part))
         left = [name for name in left if name not in part]
     return Split(validation=chosen[1], test=chosen[0])

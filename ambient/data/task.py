@@ -133,6 +133,19 @@ class TaskData:
         number = SPLITS.index(split) if isinstance(split, str) else split
         return np.flatnonzero(self.split == number)
 
+    def check_window(self, window_bp: int) -> None:
+        """Refuse windows that are wider than what is stored around each centre.
+
+        Raises
+        ------
+        InputError
+        """
+        if not 1 <= window_bp <= self.stored_bp:
+            raise InputError(
+                f"{self.name}: windows of {window_bp} bp were asked for, but {self.stored_bp} bp are stored around "
+                f"each centre; set widest_window_bp to {window_bp} where the task is made, or ask for narrower windows"
+            )
+
     def window(
         self,
         index: np.ndarray | slice,
@@ -160,10 +173,11 @@ class TaskData:
             The task does not store that much sequence around its centres.
         """
         width = self.window_bp if window_bp is None else window_bp
+        self.check_window(width)
         shifts = np.asarray(shift, dtype=np.int64)
         reach = int(np.abs(shifts).max()) if shifts.size else 0
         start = self.stored_bp // 2 - width // 2
-        if width < 1 or start - reach < 0 or start + width + reach > self.stored_bp:
+        if start - reach < 0 or start + width + reach > self.stored_bp:
             raise InputError(
                 f"{self.name}: a window of {width} bp shifted by up to {reach} bp was asked for, but "
                 f"{self.stored_bp} bp are stored around each centre; prepare the task with a wider "

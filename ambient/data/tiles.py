@@ -139,7 +139,10 @@ def _read(ground: Ground, spec: TaskSpec) -> tuple[_DataSet, dict[str, int]]:
         left_out["on an excluded region"] = int(excluded.sum())
     zeros = None
     if spec.negatives is not None:
-        windows = read_labelled_windows(spec.negatives, ground.genome, ground.rename_chromosomes)
+        windows, unread = read_labelled_windows(
+            spec.negatives, ground.genome, ground.rename_chromosomes
+        )
+        left_out |= {f"labelled windows: {reason}": n for reason, n in unread.items() if n}
         zeros = landscape.on_line(windows[windows["label"] == 0])
     points = landscape.points_on_line(
         table["chromosome"].to_numpy(), table["summit"].to_numpy(np.int64)

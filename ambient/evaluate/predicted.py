@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from ambient.controller.predictor import Predictor
 from ambient.controller.recorded import Records
-from ambient.errors import RunError
+from ambient.errors import RunError, SpaceError
 from ambient.evaluate.engines import Engine, known_task
 from ambient.evaluate.records import Evaluation, Request
 
@@ -163,7 +164,18 @@ def rows_like(
     fidelity: Fidelity,
     metric: str,
 ) -> list[Evaluation]:
-    """Keep what was trained to its end on some tasks, known by the hashes of their contents, in one space and alike."""
+    """Keep what was trained to its end on some tasks, known by the hashes of their contents, in one space and alike.
+
+    A row of another space that has the same name and version, as of a file that was edited, spells another network.
+    """
+
+    @cache
+    def spelled(tokens: tuple[int, ...]) -> str | None:
+        try:
+            return space.architecture(tokens).key
+        except SpaceError:
+            return None
+
     return [
         row
         for row in rows
@@ -173,4 +185,5 @@ def rows_like(
         and row.fidelity_hash == fidelity.hash
         and row.is_done
         and row.metrics.get(metric) is not None
+        and row.architecture.key == spelled(row.architecture.tokens)
     ]

@@ -82,10 +82,11 @@ class TableEngine(Engine):
         settings = [_setting(r.task, r.architecture, hashes[r.fidelity]) for r in requests]
         for request, setting in zip(requests, settings, strict=True):
             self.task_hash(request.task)
-            if setting not in self._repeats:
+            if not self._answering(request, setting):
+                of_it = "evaluated" if setting not in self._repeats else "evaluated to its end"
                 raise RunError(
                     f"recorded evaluations: the architecture {request.architecture.key} was never "
-                    f"evaluated on {request.task} at the fidelity {request.fidelity.name}; ask "
+                    f"{of_it} on {request.task} at the fidelity {request.fidelity.name}; ask "
                     "for recorded ones only, or use an engine that trains"
                 )
         self._waiting.extend(zip(requests, settings, strict=True))
@@ -102,13 +103,18 @@ class TableEngine(Engine):
         self._waiting.clear()
 
     def _answer(self, request: Request, setting: Setting) -> Evaluation:
-        repeats = self._repeats[setting]
+        repeats = self._answering(request, setting)
         seed = request.seed
         if seed not in repeats:
             seeds = sorted(repeats)
             drawn = hashlib.blake2b(repr((setting, seed)).encode(), digest_size=8).digest()
             seed = seeds[int.from_bytes(drawn, "big") % len(seeds)]
         return repeats[seed].answering(request)
+
+    def _answering(self, request: Request, setting: Setting) -> dict[int, Evaluation]:
+        """Give by their seeds the repeats that answer a request: a child that was given up early does not all."""
+        repeats = self._repeats.get(setting, {})
+        return {seed: row for seed, row in repeats.items() if row.answers(request)}
 
 
 def open_table(path: Path) -> TableEngine:

@@ -34,14 +34,19 @@ if TYPE_CHECKING:
 
 __all__ = ["AmbientSearcher"]
 
+# What a stranded task has no use for is drawn again so often; then any network that it has a use for is taken, which
+# is looked for among so many of the whole space.
+REDRAWS, MOST_DRAWN = 50, 1000
+
 
 class AmbientSearcher:
     """Asks for architectures for a few tasks at a time, and learns from what they earn.
 
     Each step takes the next tasks of a shuffled order, so that all are visited equally often,
-    samples architectures for each from the policy given the task's descriptors, and after their
-    evaluation runs one PPO update over the buffer of recent steps. An architecture that is sampled
-    twice for a task is asked for once and counts twice.
+    samples architectures for each from the policy given the task's descriptors (for a stranded one
+    again, until they tell the strands apart), and after their evaluation runs one PPO update over
+    the buffer of recent steps. An architecture that is sampled twice for a task is asked for once
+    and counts twice.
 
     Parameters
     ----------
@@ -103,6 +108,9 @@ class AmbientSearcher:
         self._vectors = {
             name: torch.from_numpy(self.scaler.transform(tasks[name])) for name in self.names
         }
+        self._stranded = frozenset(
+            name for name, one in tasks.items() if one is not None and one.stranded
+        )
         if config.shuffle_descriptors:
             self._shuffle_descriptors()
         self.policy = Policy(space, config.policy, len(self.scaler.names), seed=int(seeds[3]))
@@ -162,7 +170,43 @@ class AmbientSearcher:
                 one = slice(row, row + 1)
                 proposed = self.policy.log_probability(descriptors[one], tokens[one])
                 log_probabilities[one] = proposed.detach()
+        self._tell_strands_apart(tasks, descriptors, tokens, log_probabilities)
         return tokens, log_probabilities
+
+    def _tell_strands_apart(
+        self,
+        tasks: Sequence[str],
+        descriptors: Tensor,
+        tokens: Tensor,
+        log_probabilities: Tensor,
+    ) -> None:
+        """Draw again, in place, what reads both strands alike and was drawn for a stranded task."""
+        rows = [row for row, task in enumerate(tasks) if task in self._stranded]
+        for _ in range(REDRAWS):
+            drawn = {row: self.space.architecture(tokens[row].tolist()) for row in rows}
+            rows = [row for row in rows if not self.accepts(tasks[row], drawn[row])]
+            if not rows:
+                return
+            again = self.policy.sample(descriptors[rows], self._sampling)
+            tokens[rows], log_probabilities[rows] = again
+        # A policy that is all but sure of both strands: any network that tells them apart will do.
+        seed = int(torch.randint(2**62, (1,), generator=self._sampling))
+        rng = np.random.default_rng(seed)
+        for row in rows:
+            any_ones = (self.space.sample(rng) for _ in range(MOST_DRAWN))
+            found = next((one for one in any_ones if self.accepts(tasks[row], one)), None)
+            if found is None:
+                raise RunError(
+                    f"controller: {tasks[row]} is stranded, and of {MOST_DRAWN:,} networks drawn from the space "
+                    f"{self.space.name} none tells the strands apart; choose another space"
+                )
+            tokens[row] = torch.tensor(found.tokens)
+        with torch.no_grad():
+            log_probabilities[rows] = self.policy.log_probability(descriptors[rows], tokens[rows])
+
+    def accepts(self, task: str, architecture: Architecture) -> bool:
+        """Whether a task has a use for an architecture: a stranded one for those that tell the strands apart."""
+        return task not in self._stranded or not architecture.reads_both_strands
 
     def tell(self, evaluations: Sequence[Evaluation], /) -> None:
         """Take in the results of the oldest step that waits for them, in any order; the policy learns.

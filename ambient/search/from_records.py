@@ -11,7 +11,7 @@ from ambient.child.fidelity import FULL
 from ambient.controller.predictor import Predictor
 from ambient.controller.recorded import Proven, Records, best_on, reached
 from ambient.errors import RunError
-from ambient.evaluate import Evaluation, Store
+from ambient.evaluate import Evaluation
 from ambient.evaluate.predicted import METRIC, PredictorEngine, records_of, rows_like
 from ambient.search.ambient import AmbientSearcher
 
@@ -46,12 +46,15 @@ def predictor_from(
 
 
 def predictor_of(
-    store: Store, searcher: AmbientSearcher, tasks: Mapping[str, TaskData], metric: str
+    rows: Iterable[Evaluation],
+    where: Path,
+    searcher: AmbientSearcher,
+    tasks: Mapping[str, TaskData],
+    metric: str,
 ) -> Predictor | None:
-    """Learn from a run's store; None where that holds too little, as after a few steps."""
-    rows = store.rows(list(tasks), searcher.space.name, searcher.fidelity.hash, "done")
+    """Learn from what a run knows; None where that is too little, as after a few steps."""
     try:
-        records = _records(rows, store.path, searcher, tasks, metric)
+        records = _records(rows, where, searcher, tasks, metric)
     except RunError:
         return None
     return Predictor.fit(records)

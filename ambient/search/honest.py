@@ -21,6 +21,7 @@ from ambient.evaluate.predicted import PredictorEngine
 from ambient.files import write_json_atomic
 from ambient.search.ambient import AmbientSearcher
 from ambient.search.from_records import answering, predictor_from
+from ambient.search.open_step import pair_of
 from ambient.search.rounds import Round, read_round, read_rounds, round_file
 
 if TYPE_CHECKING:
@@ -85,8 +86,15 @@ class HonestPredictor:
         return answering(self._predictor, self._searcher, self._tasks)
 
     def recall(self) -> None:
-        """Take in the rounds before the searcher's step, as after a resume."""
-        for one in read_rounds(self._folder):
+        """Take in the rounds before the searcher's step, as after a resume.
+
+        A round asks for what is not recorded, so what it asked for is no record of before, though it may stand
+        among these where the run writes to the store that it learns from.
+        """
+        rounds = list(read_rounds(self._folder))
+        asked = {pair_of(request) for one in rounds for request in self._requests(one)}
+        self._rows = [row for row in self._rows if pair_of(row) not in asked]
+        for one in rounds:
             if one.step < self._searcher.steps:
                 self._take_in(self._requests(one))
 
@@ -115,7 +123,8 @@ class HonestPredictor:
         chosen: dict[str, Architecture] = {}
         for name, (tokens, _) in zip(names, beams, strict=True):
             ranked = (searcher.space.architecture(row) for row in tokens.tolist())
-            new = next((one for one in ranked if (name, one.key) not in known), None)
+            allowed = (one for one in ranked if searcher.accepts(name, one))
+            new = next((one for one in allowed if (name, one.key) not in known), None)
             if new is not None:
                 chosen[name] = new
         if not chosen:

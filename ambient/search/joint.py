@@ -28,7 +28,13 @@ from ambient.search.from_records import answering, predictor_from, predictor_of,
 from ambient.search.honest import HonestPredictor
 from ambient.search.journal import Journal, read_journal
 from ambient.search.loop import Step, run_search
-from ambient.search.run_folder import CHECKPOINTS, JOURNAL, open_run
+from ambient.search.run_folder import (
+    CHECKPOINTS,
+    CONFIGURATION,
+    JOURNAL,
+    open_run,
+    read_configuration,
+)
 from ambient.search.tracked import add_costs, evaluation_table, step_values
 from ambient.track import Tracker, open_tracker
 from ambient.version import __version__
@@ -44,7 +50,7 @@ DESCRIPTORS = "descriptors.json"
 
 # How long, how fast and where a run goes on may change when it is resumed; what it computes may not.
 MAY_DIFFER = (
-    *("corpus", "steps", "hours", "store", "track", "retry_failed", "real_every"),
+    *("corpus", "steps", "hours", "store", "records", "track", "retry_failed", "real_every"),
     *("engine", "workers", "device", "address", "gpus_per_child", "child_minutes"),
 )
 
@@ -169,10 +175,19 @@ def train_jointly(
     ------
     RunError
         The folder is not what it should be, or the run was begun with another configuration.
+    InputError
+        The space has windows that are wider than what a task stores.
     """
     started = time.monotonic()
     corpora = Corpora((corpus,)) if isinstance(corpus, Corpus) else corpus
+    for spec in corpora.training_tasks:
+        tasks[spec.name].check_window(space.widest_window_bp or tasks[spec.name].window_bp)
+    choice = as_choice(config.engine, config.workers)
     configuration = config.resolve(corpora, space, tasks)
+    learned_from = choice.path if choice.kind == "predictor" else _records_of(folder, resume)
+    if learned_from is not None:
+        configuration["records"] = str(learned_from)
+    recorded = [] if learned_from is None else read_recorded(learned_from)
     folder = open_run(folder, configuration, resume, MAY_DIFFER)
     names = [spec.name for spec in corpora.training_tasks]
     write_descriptors(folder, described)
@@ -195,11 +210,9 @@ def train_jointly(
         stack.callback(tracker.finish)
         stack.enter_context(one_thread())
         store = stack.enter_context(Store(config.store or folder / "store.sqlite"))
-        choice = as_choice(config.engine, config.workers)
-        recorded = read_recorded(choice.path) if choice.kind == "predictor" else None
         honest: HonestPredictor | None = None
         engine: Engine
-        if recorded is None:
+        if choice.kind != "predictor":
             engine = stack.enter_context(
                 _open_engine(stack, choice, training, store, config.retry_failed)
             )
@@ -238,18 +251,28 @@ def train_jointly(
         except _OutOfTimeError:
             if say:
                 say(f"stopped after {searcher.steps} steps: the {config.hours} hours are used up")
+        known = list({row.key: row for row in (*recorded, *store.rows(names))}.values())
         predictor = (
             engine.predictor
             if isinstance(engine, PredictorEngine)
-            else predictor_of(store, searcher, training, metric)
+            else predictor_of(known, folder, searcher, training, metric)
         )
-        known = store.rows(names) if recorded is None else recorded
         proven = proven_in(known, space, training, metric)
         controller = replace(searcher.controller(), predictor=predictor, proven=proven)
         controller.save(folder / "controller")
         if config.track != "none":
             _track_outcome(tracker, folder, corpora, controller, draw)
     return controller
+
+
+def _records_of(folder: Path, resume: bool) -> Path | None:
+    """Say from which records a run that goes on has learned; None where from none."""
+    if not (resume and (folder / CONFIGURATION).is_file()):
+        return None
+    begun = read_configuration(folder)
+    kind, _, path = str(begun.get("engine")).partition(":")  # all that older runs say of it
+    path = begun.get("records", path if kind == "predictor" else "")
+    return Path(path) if path else None
 
 
 class _OutOfTimeError(Exception):

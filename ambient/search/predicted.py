@@ -59,7 +59,7 @@ class PredictedSearcher:
     Raises
     ------
     RunError
-        The controller keeps no records, or the metric is not of the validation split.
+        The controller keeps no records, or these are of another metric, or the metric is not of the validation split.
 
     Source
     ------
@@ -83,8 +83,13 @@ class PredictedSearcher:
                 "search: found a controller that keeps no records, and the method predicted asks these; train one with "
                 "--engine predictor:..., or choose another method"
             )
-        self._space, self._task, self._fidelity, self._seed = space, task, fidelity, seed
         self._metric = check_metric(metric)
+        if controller.metric != metric:
+            raise RunError(
+                f"search: found a controller whose records are of {controller.metric}, and the method predicted judges "
+                f"by {metric}; choose another method, as amber"
+            )
+        self._space, self._task, self._fidelity, self._seed = space, task, fidelity, seed
         self._sha256 = controller.weights_sha256
         self._first = len(proposals)
         vector = controller.scaler.transform(descriptors)

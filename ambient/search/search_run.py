@@ -155,9 +155,12 @@ def search_task(
     RunError
         The folder is not what it should be, the run was begun with another configuration, or no
         architecture could be evaluated.
+    InputError
+        The space has windows that are wider than what the task stores.
     """
     started = time.monotonic()
     say = say or (lambda text: None)
+    task.check_window(space.widest_window_bp or task.window_bp)
     searcher = make_searcher(
         config.method,
         space,

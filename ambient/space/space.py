@@ -92,6 +92,17 @@ class SearchSpace:
         """Indices of the decisions about skip connections; token 1 takes the skip, 0 does not."""
         return tuple(n for n, decision in enumerate(self.decisions) if decision.skip is not None)
 
+    @cached_property
+    def widest_window_bp(self) -> int | None:
+        """The widest input that an architecture sets for itself; None where all take the task's."""
+        widths = [
+            int(choice.parameters["window_bp"])
+            for decision in self.decisions
+            if decision.sets == "window"
+            for choice in decision.choices
+        ]
+        return max(widths, default=None)
+
     def is_active(self, index: int, prefix: Sequence[int]) -> bool:
         """Does the decision `index` apply, given the tokens of the decisions before it?"""
         return _hold(self.decisions[index].when, prefix)

@@ -26,10 +26,8 @@ Ways to choose for a data set that was left out:
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -48,6 +46,7 @@ from run import CACHE, ROWS, described_once
 sys.path.append(str(HERE.parent / "yeast"))
 import table as yeast
 from measure import random_architectures
+from script import begin, tell
 from zero_shot import CONFIG, SHUFFLED, STEPS, entry_of, most_probable
 
 from ambient.child.fidelity import SEARCH
@@ -61,7 +60,7 @@ from ambient.data.task import TaskData
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.choose import EngineChoice
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_atomic
 from ambient.search.joint import JointConfig, train_jointly
 from ambient.space import named_space
 from descriptors import Descriptors
@@ -85,13 +84,7 @@ Choices = dict[str, dict[str, list[dict[str, Any]]]]  # way -> task -> repeats
 
 def main() -> None:
     """Learn, propose, train, measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--hours", type=float, default=2.0)
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
+    arguments = begin(__doc__, hours=2.0).parse_args()
     RECORDS.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     with Store(BOTH) as both:
@@ -115,10 +108,7 @@ def main() -> None:
                     )  # in one line: for programs
                 train(store, until)
         found = {"ways": measured(store), **agreement()}
-    write_json_atomic(RECORDS / "results.json", found)
-    text = as_text(found)
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, found, as_text(found))
 
 
 def folds() -> list[list[str]]:

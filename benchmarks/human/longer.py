@@ -11,8 +11,6 @@ and longer.json; `--recorded` trains nothing.
 
 from __future__ import annotations
 
-import argparse
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,13 +21,14 @@ from run import CACHE, FIRST, PROPOSALS, SHORT, train
 
 sys.path.append(str(HERE.parent / "yeast"))
 from measured_text import as_gain
+from script import begin, tell
 
 from ambient.child.fidelity import FULL, PASSES, Fidelity, full_for
 from ambient.controller.card import Controller
 from ambient.data.task import TaskData
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json
 from ambient.space import SearchSpace
 
 ROWS = HERE / "longer.tsv.gz"
@@ -46,12 +45,7 @@ METRICS = ("validation_auroc", "test_auroc")
 
 def main() -> None:
     """Train, tell."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
+    arguments = begin(__doc__).parse_args()
     CACHE.mkdir(exist_ok=True)
     tasks = {name: read_task(name) for name in NAMES_OF_TASKS}
     space = Controller.load("yeast").space
@@ -86,10 +80,7 @@ def main() -> None:
     before = read_json(HERE / "results.json", "file of results")
     for way, name in BEFORE.items():
         found[way] = {task: {"test_auroc": of["test_auroc"][name]} for task, of in before.items()}
-    write_json_atomic(HERE / "longer.json", found)
-    text = as_text(found, tasks)
-    write_atomic(HERE / "longer.md", text)
-    print(text)
+    tell(HERE, found, as_text(found, tasks), "longer")
 
 
 def requests(tasks: Mapping[str, TaskData], space: SearchSpace) -> dict[str, list[Request]]:

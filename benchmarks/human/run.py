@@ -12,7 +12,6 @@ proposals.json, every training in rows.tsv.gz, tables in results.md and results.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from data import CHIP, CLIP, HERE, NAMES_OF_TASKS, describe, read_task
 sys.path.append(str(HERE.parent / "yeast"))
 from measure import random_architectures, scores
 from measured_text import as_gain
+from script import begin, tell
 from table import TABLE
 
 from ambient.child.fidelity import SEARCH
@@ -35,7 +35,7 @@ from ambient.data.corpus import read_corpus
 from ambient.data.task import TaskData
 from ambient.evaluate import Evaluation, PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_json_atomic
 from ambient.search.methods import make_searcher
 from ambient.search.start import Start
 from ambient.space import Architecture, SearchSpace
@@ -54,11 +54,7 @@ KMER, BLIND = "5-mer regression", "5-mer regression on both strands"
 
 def main() -> None:
     """Propose, train, search, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
+    arguments = begin(__doc__).parse_args()
     CACHE.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     tasks = {name: read_task(name) for name in NAMES_OF_TASKS}
@@ -78,10 +74,7 @@ def main() -> None:
                 )
             export_tsv(store, ROWS)
         found = measured(store, tasks, controller, described, proposals)
-    write_json_atomic(HERE / "results.json", found)
-    text = as_text(found)
-    write_atomic(HERE / "results.md", text)
-    print(text)
+    tell(HERE, found, as_text(found))
 
 
 def described_once(name: str, task: TaskData) -> Descriptors:

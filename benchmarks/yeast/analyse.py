@@ -30,13 +30,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
+from script import tell
 from table import HERE, PLAN, architectures_of
 
 from ambient.child.fidelity import SEARCH
 from ambient.data.corpus import read_corpus
 from ambient.evaluate import Store
 from ambient.evaluate.exchange import import_tsv
-from ambient.files import write_atomic, write_json_atomic
 from ambient.report.summary import mean_interval
 from ambient.space import named_space
 
@@ -64,10 +64,8 @@ def main() -> None:
             **analysed(proposed, categories, space),
             "over_random": over_random(proposed, drawn[drawn["space"] == space], list(categories)),
         }
-    write_json_atomic(HERE / "analysis.json", found)
     text = "\n\n".join(as_text(space, one) for space, one in found.items()) + "\n"
-    write_atomic(HERE / "analysis.md", text)
-    print(text)
+    tell(HERE, found, text, "analysis")
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -12,9 +12,6 @@ writes the table.
 
 from __future__ import annotations
 
-import argparse
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +23,7 @@ import pandas as pd
 import torch
 from measure import good_architectures
 from measured_text import as_gain
+from script import begin
 from sklearn.metrics import roc_auc_score
 from table import CACHE, HERE
 from thorough import FIVE, SPACE, drawn_tasks
@@ -66,15 +64,9 @@ BEST = "of these the one that is best in validation"
 
 def main() -> None:
     """Train, average, tell."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--hours", type=float, default=1.0)
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
+    arguments = begin(__doc__, hours=1.0).parse_args()
     RECORDS.mkdir(exist_ok=True)
     if not arguments.recorded:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         LOGITS.mkdir(parents=True, exist_ok=True)
         names = drawn_tasks()[TASKS]
         train_all(names, time.monotonic() + 3600 * arguments.hours)

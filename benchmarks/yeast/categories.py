@@ -15,10 +15,7 @@ results.md and results.json; goes on where it stopped, `--recorded` trains nothi
 
 from __future__ import annotations
 
-import argparse
 import json
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,6 +24,7 @@ import numpy as np
 import torch
 from measure import good_architectures
 from measured_text import as_gain
+from script import begin, tell
 from table import CACHE, HERE, TABLE
 from thorough import SPACE
 
@@ -38,7 +36,7 @@ from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_atomic
 from ambient.space import Architecture
 
 RECORDS = HERE / "categories"
@@ -56,12 +54,7 @@ Known = Mapping[tuple[str, str, int], Mapping[str, Any]]  # metrics by task, arc
 
 def main() -> None:
     """Find candidates, train them, tell."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
+    arguments = begin(__doc__).parse_args()
     RECORDS.mkdir(exist_ok=True)
     corpus = read_corpus(HERE / "corpus.yaml")
     with Store(CACHE / "categories.sqlite") as store:
@@ -89,10 +82,7 @@ def main() -> None:
     if missing:
         raise SystemExit(f"{missing} trainings are missing; call this without --recorded")
     result = measured(corpus, chosen, recorded[ASKED], known)
-    write_json_atomic(RECORDS / "results.json", result)
-    text = as_text(result)
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, result, as_text(result))
 
 
 def key_of(request: Request) -> tuple[str, str, int]:

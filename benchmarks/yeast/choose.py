@@ -30,13 +30,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from analyse import GOOD, RANDOM, read_table, whole
+from script import tell
 
 from ambient.controller.predictor import Predictor
 from ambient.controller.recorded import Records
 from ambient.controller.scaling import Scaler
 from ambient.data.corpus import read_corpus
 from ambient.data.describe import describe_corpus
-from ambient.files import write_atomic, write_json_atomic
 from ambient.report.summary import mean_interval
 from ambient.space import named_space
 
@@ -84,10 +84,8 @@ def main() -> None:
         for name, hidden in splits.items()
     }
     name = f"choices-{arguments.space}" + ("-good" if arguments.good else "")
-    write_json_atomic(HERE / f"{name}.json", result)
     text = "\n\n".join(as_table(name, one) for name, one in result.items()) + "\n"
-    write_atomic(HERE / f"{name}.md", text)
-    print(text)
+    tell(HERE, result, text, name)
 
 
 def folds(names: Sequence[str]) -> list[list[str]]:

@@ -14,10 +14,7 @@ deployed/rows.tsv.gz, tables into deployed/results.md and results.json; `--recor
 
 from __future__ import annotations
 
-import argparse
 import json
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,6 +23,7 @@ import numpy as np
 import pandas as pd
 from measure import SEARCHES
 from measured_text import as_gain
+from script import begin, tell
 from table import CACHE, HERE
 from thorough import FIVE, SPACE, proven_at_full
 from zero_shot import DESCRIBED, descriptors_in, entry_of
@@ -37,7 +35,7 @@ from ambient.data.corpus import read_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_atomic
 from ambient.space import Architecture
 
 RECORDS = HERE / "deployed"
@@ -55,12 +53,7 @@ KMER = "5-mer logistic regression"
 
 def main() -> None:
     """Propose, train, tell."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
+    arguments = begin(__doc__).parse_args()
     RECORDS.mkdir(exist_ok=True)
     path = RECORDS / "proposals.json"
     if not path.exists():
@@ -102,10 +95,7 @@ def main() -> None:
         "proven": [name for name, entry in proposals.items() if entry["proven"]],
         "summary": {name: entry["summary"] for name, entry in proposals.items()},
     }
-    write_json_atomic(RECORDS / "results.json", result)
-    text = as_text(result)
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, result, as_text(result))
 
 
 def key_of(request: Request) -> tuple[str, str, str]:

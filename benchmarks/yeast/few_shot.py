@@ -12,7 +12,6 @@ few-shot/results.json and results.md.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +24,7 @@ import torch
 from folds import SPACE, folds, learn_all, run_of
 from measured_text import as_gain
 from played import BATCH, Played, search
+from script import begin, tell
 from table import CACHE, HERE
 
 from ambient.child.fidelity import SEARCH
@@ -33,7 +33,7 @@ from ambient.controller.card import Controller
 from ambient.controller.policy import Policy
 from ambient.data.corpus import read_corpus
 from ambient.data.describe import describe_corpus
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_json_atomic
 from ambient.search.amber import amber_searcher
 from ambient.search.evolution import EvolutionConfig, EvolutionSearcher
 from ambient.search.loop import Searcher
@@ -55,19 +55,15 @@ SAMPLES, HOT = 3000, 6.0
 
 def main() -> None:
     """Search, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = begin(__doc__)
     parser.add_argument("--tasks", type=int, default=12, help="of each fold")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--recorded", action="store_true", help="search nothing, only write")
     arguments = parser.parse_args()
     if not arguments.recorded:
         RECORDS.mkdir(exist_ok=True)
         write_json_atomic(RECORDS / "results.json", search_all(arguments.tasks, arguments.seeds))
-    text = as_text(pd.DataFrame(read_json(RECORDS / "results.json", "file of results")))
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    found = read_json(RECORDS / "results.json", "file of results")
+    tell(RECORDS, found, as_text(pd.DataFrame(found)))
 
 
 def search_all(tasks: int, seeds: int) -> list[dict[str, Any]]:

@@ -23,7 +23,6 @@ Ways to choose for a task that was left out:
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -35,6 +34,7 @@ import numpy as np
 import pandas as pd
 from analyse import GOOD, read_table, whole
 from choose import SEED
+from script import begin, tell
 from table import CACHE, HERE, TABLE
 from zero_shot import ASKING, CONFIG, STEPS, entry_of, most_probable
 
@@ -48,7 +48,7 @@ from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.choose import EngineChoice
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_json_atomic
 from ambient.report.summary import mean_interval
 from ambient.search.joint import JointConfig, train_jointly
 from ambient.space import named_space
@@ -68,11 +68,7 @@ Proposals = dict[str, dict[str, dict[str, Any]]]  # way -> task -> what was chos
 
 def main() -> None:
     """Learn, propose, train, measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
+    arguments = begin(__doc__).parse_args()
     RECORDS.mkdir(exist_ok=True)
     corpus = read_corpus(HERE / "corpus.yaml")
     path = RECORDS / "proposals.json"
@@ -82,10 +78,7 @@ def main() -> None:
             write_json_atomic(path, propose(corpus))
         evaluate(corpus, read_json(path, "file of proposals"))
     result = measure(corpus, read_json(path, "file of proposals"))
-    write_json_atomic(RECORDS / "results.json", result)
-    text = as_text(result)
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, result, as_text(result))
 
 
 def folds(corpus: Corpus) -> list[list[str]]:

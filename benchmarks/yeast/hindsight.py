@@ -12,7 +12,6 @@ writes hindsight/results.json and results.md.
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import pandas as pd
 from folds import SPACE, folds, learn_all, run_of
 from measure import good_architectures
 from measured_text import as_gain
+from script import begin, tell
 from table import CACHE, HERE, TABLE
 
 from ambient.child.fidelity import SEARCH
@@ -28,7 +28,7 @@ from ambient.data.corpus import read_corpus
 from ambient.data.describe import describe_corpus
 from ambient.evaluate import Evaluation, Store
 from ambient.evaluate.exchange import import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_json_atomic
 from descriptors import Descriptors
 
 RECORDS = HERE / "hindsight"
@@ -47,17 +47,12 @@ FOUND = {"favourite": "the favourite", "best": "the best measured"}
 
 def main() -> None:
     """Tell, choose, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--recorded", action="store_true", help="compute nothing, only write")
-    arguments = parser.parse_args()
+    arguments = begin(__doc__).parse_args()
     if not arguments.recorded:
         RECORDS.mkdir(exist_ok=True)
         write_json_atomic(RECORDS / "results.json", chosen_with_hindsight())
-    text = as_text(pd.DataFrame(read_json(RECORDS / "results.json", "file of results")))
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    found = read_json(RECORDS / "results.json", "file of results")
+    tell(RECORDS, found, as_text(pd.DataFrame(found)))
 
 
 def chosen_with_hindsight() -> list[dict[str, Any]]:

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from measured_text import as_gain
+from script import tell
 from sklearn.linear_model import RidgeCV
 from table import HERE
 from thorough import FIVE, ONE, SPACE
 from thorough import RECORDS as THOROUGH
 
 from ambient.controller.card import Controller
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json
 
 RECORDS = HERE / "lengths"
 CONTROLLER = HERE / "zero-shot" / SPACE.name / "controller"  # whose scaler standardised them
@@ -46,10 +47,7 @@ def main() -> None:
     names = [task.name for task in controller.tasks]
     descriptors = np.array([task.vector[:count] for task in controller.tasks])
     result = left_out(descriptors, gains_of(names))
-    write_json_atomic(RECORDS / "results.json", {"tasks": names, **result})
-    text = as_text(result, len(names))
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, {"tasks": names, **result}, as_text(result, len(names)))
 
 
 def gains_of(names: Sequence[str]) -> pd.DataFrame:

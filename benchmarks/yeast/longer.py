@@ -12,9 +12,6 @@ longer/rows.tsv.gz, tables into longer/results.md and results.json; `--recorded`
 
 from __future__ import annotations
 
-import argparse
-import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +20,7 @@ import numpy as np
 import pandas as pd
 from measure import good_architectures
 from measured_text import as_gain
+from script import begin, tell
 from table import CACHE, HERE
 from thorough import METRICS, ONE, SPACE
 from thorough import ROWS as THOROUGH
@@ -34,7 +32,6 @@ from ambient.data.prepare import prepare_corpus
 from ambient.data.task import TaskData
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import write_atomic, write_json_atomic
 
 RECORDS = HERE / "longer"
 ROWS = RECORDS / "rows.tsv.gz"
@@ -49,12 +46,7 @@ Tasks = Mapping[str, TaskData]
 
 def main() -> None:
     """Train, tell."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--hours", type=float, default=2.0)
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
+    arguments = begin(__doc__, hours=2.0).parse_args()
     RECORDS.mkdir(exist_ok=True)
     training, large = tasks_of("corpus.yaml"), tasks_of("large.yaml")
     with Store(CACHE / "longer.sqlite") as store:
@@ -69,12 +61,8 @@ def main() -> None:
             train(store, {**training, **large}, asked, arguments.hours)
         import_tsv(store, THOROUGH)
         found = {"training": frame(store, training), "large": frame(store, large)}
-    write_json_atomic(
-        RECORDS / "results.json", {name: rows.to_dict("records") for name, rows in found.items()}
-    )
     text = training_as_text(found["training"]) + large_as_text(found["large"])
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, {name: rows.to_dict("records") for name, rows in found.items()}, text)
 
 
 def tasks_of(corpus: str) -> Tasks:
@@ -137,7 +125,6 @@ def on_large_ones(tasks: Tasks) -> list[Request]:
 
 def train(store: Store, tasks: Tasks, requests: Sequence[Request], hours: float) -> None:
     """Train what is not there."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
     until = time.monotonic() + 3600 * hours
     try:
         with (

@@ -13,7 +13,6 @@ results.md and results.json; goes on where it stopped. `--recorded` only writes 
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from folds import SPACE, folds, learn_all, run_of
 from hindsight import LEARNED
 from measure import random_architectures
 from measured_text import as_gain
+from script import begin, tell
 from table import CACHE, HERE, TABLE
 
 from ambient.child.fidelity import SEARCH
@@ -31,7 +31,7 @@ from ambient.data.describe import describe_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import Evaluation, PoolEngine, Remembering, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_json_atomic
 from ambient.search.methods import make_searcher
 from ambient.search.start import Start
 
@@ -46,11 +46,7 @@ LAST = FAVOURITE.format(EVALUATIONS)
 
 def main() -> None:
     """Search, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--recorded", action="store_true", help="train nothing, only write")
-    arguments = parser.parse_args()
+    arguments = begin(__doc__).parse_args()
     if not arguments.recorded:
         RECORDS.mkdir(exist_ok=True)
         with Store(STORE) as store:
@@ -58,9 +54,8 @@ def main() -> None:
                 if path.exists():
                     import_tsv(store, path)
             write_json_atomic(RECORDS / "results.json", search_all(store))
-    text = as_text(read_json(RECORDS / "results.json", "file of results"))
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    found = read_json(RECORDS / "results.json", "file of results")
+    tell(RECORDS, found, as_text(found))
 
 
 def search_all(store: Store) -> dict[str, dict[str, Any]]:

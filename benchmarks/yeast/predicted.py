@@ -11,7 +11,6 @@ stopped. `--recorded` trains nothing: it tells a searcher the recorded results a
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ import pandas as pd
 import torch
 from measure import SEARCHES
 from measured_text import as_gain
+from script import begin, tell
 from table import CACHE, HERE, TABLE
 from zero_shot import DESCRIBED, descriptors_in
 
@@ -31,7 +31,6 @@ from ambient.data.corpus import read_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import Evaluation, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import write_atomic, write_json_atomic
 from ambient.search.methods import make_searcher
 from ambient.search.run_folder import CONFIGURATION
 from ambient.search.search_run import SearchConfig, search_task
@@ -53,11 +52,7 @@ PROPOSAL, LUCKIEST = "the proposal", "the best measured"
 
 def main() -> None:
     """Search, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
+    arguments = begin(__doc__).parse_args()
     RECORDS.mkdir(exist_ok=True)
     RUNS.mkdir(exist_ok=True)
     names = [described.task for described in descriptors_in(DESCRIBED)]
@@ -76,10 +71,7 @@ def main() -> None:
                 own.put(*rows)
                 export_tsv(own, ROWS)
     reached = {name: one["test_auroc"] for name, one in found.items()}
-    write_json_atomic(RECORDS / "results.json", reached)
-    text = as_text(pd.DataFrame(reached).T)
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, reached, as_text(pd.DataFrame(reached).T))
 
 
 def search_all(names: Sequence[str]) -> None:

@@ -11,9 +11,6 @@ thorough/rows.tsv.gz, tables into thorough/results.md and results.json; `--recor
 
 from __future__ import annotations
 
-import argparse
-import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +20,7 @@ import pandas as pd
 from measure import good_architectures, random_architectures, scores
 from measured_text import as_gain
 from scipy.stats import spearmanr
+from script import begin, tell
 from table import CACHE, CURVES, HERE, TABLE
 
 from ambient.child.fidelity import FULL, SEARCH
@@ -32,7 +30,6 @@ from ambient.data.corpus import Corpus, read_corpus
 from ambient.data.prepare import prepare_corpus
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import write_atomic, write_json_atomic
 from ambient.search.from_records import proven_in
 from ambient.space import Architecture, named_space
 
@@ -52,12 +49,7 @@ ORDER_SEED = 2028  # of the other training tasks
 
 def main() -> None:
     """Train, tell."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--hours", type=float, default=2.0)
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
+    arguments = begin(__doc__, hours=2.0).parse_args()
     RECORDS.mkdir(exist_ok=True)
     corpus = read_corpus(HERE / "corpus.yaml")
     with Store(CACHE / "thorough.sqlite") as store:
@@ -69,10 +61,7 @@ def main() -> None:
         if not arguments.recorded:
             train(store, corpus, architectures, arguments.hours)
         found = frame(store, architectures, training)
-    write_json_atomic(RECORDS / "results.json", found.to_dict("records"))
-    text = as_text(found, next(iter(architectures)))
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, found.to_dict("records"), as_text(found, next(iter(architectures))))
 
 
 def chosen(store: Store, training: list[str]) -> dict[str, Architecture]:
@@ -93,7 +82,6 @@ def train(
     store: Store, corpus: Corpus, architectures: Mapping[str, Architecture], hours: float
 ) -> None:
     """Train what is not there; the best one first, in every way."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
     until = time.monotonic() + 3600 * hours
     training = [spec.name for spec in corpus.training_tasks]
     tasks = prepare_corpus(corpus, CACHE / "tasks", training)

@@ -12,12 +12,9 @@ training in rows.tsv.gz, tables in results.md and results.json. Goes on where it
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import multiprocessing
-import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +24,7 @@ from typing import Any
 import numpy as np
 from measure import Proposals, random_architectures, scores
 from measured_text import as_gain
+from script import begin, tell
 from table import CACHE, HERE, TABLE
 from thorough import SPACE
 from zero_shot import choose_recorded, entry_of, learn, run_of
@@ -42,7 +40,7 @@ from ambient.data.prepare import prepare_corpus
 from ambient.data.task import TaskData
 from ambient.evaluate import PoolEngine, Remembering, Request, Store
 from ambient.evaluate.exchange import export_tsv, import_tsv
-from ambient.files import read_json, write_atomic, write_json_atomic
+from ambient.files import read_json, write_atomic
 from descriptors import Descriptors
 
 RECORDS = HERE / "wider"
@@ -57,13 +55,7 @@ SIZES = (150, 200, 250, 600, 10_000)  # positives
 
 def main() -> None:
     """Propose, train, tell."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--hours", type=float, default=2.0)
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, rows written
+    arguments = begin(__doc__, hours=2.0).parse_args()
     RECORDS.mkdir(exist_ok=True)
     corpus = with_new_ones_held_out()
     tasks = prepare_corpus(corpus, CACHE / "tasks", [spec.name for spec in corpus.held_out_tasks])
@@ -75,10 +67,7 @@ def main() -> None:
                 write_atomic(PROPOSALS, json.dumps(propose(corpus)) + "\n")
             train(store, tasks, time.monotonic() + 3600 * arguments.hours)
         result = measured(store, tasks)
-    write_json_atomic(RECORDS / "results.json", result)
-    text = as_text(result)
-    write_atomic(RECORDS / "results.md", text)
-    print(text)
+    tell(RECORDS, result, as_text(result))
 
 
 def with_new_ones_held_out() -> Corpus:

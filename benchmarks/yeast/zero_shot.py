@@ -34,11 +34,8 @@ Ways to choose:
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
-import signal
-import sys
 import time
 from collections.abc import Container, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -62,6 +59,7 @@ from measure import (
     scores,
 )
 from measured_text import as_text
+from script import begin, tell
 from table import CACHE, HERE, TABLE
 
 from ambient.child.fidelity import FULL, SEARCH
@@ -97,16 +95,12 @@ CHILD_SEEDS = (0, 1)  # the scores of a proposal are means over these
 
 def main() -> None:
     """Learn, propose, train, measure."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by the way out, table written
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = begin(__doc__)
     parser.add_argument("--space", choices=list(RANDOM), default="ambient-plus")
     parser.add_argument("--full", action="store_true", help="also train at full")
     parser.add_argument(
         "--untried", action="store_true", help="also train the ways of measure.LATER"
     )
-    parser.add_argument("--recorded", action="store_true", help="train nothing")
     parser.add_argument(
         "--first", action="store_true", help="with --recorded: the first measurement"
     )
@@ -138,10 +132,7 @@ def main() -> None:
             described = {one.task: one for one in descriptors_in(DESCRIBED)}
             result["left_out"] = left_out(controller)
             result["never_seen"] = never_seen(controller, described, store)
-    write_json_atomic(folder / "results.json", result)
-    text = as_text(result)
-    write_atomic(folder / "results.md", text)
-    print(text)
+    tell(folder, result, as_text(result))
 
 
 def descriptors_in(path: Path) -> list[Descriptors]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_children import STRANDS
 
 from ambient.child.fidelity import SEARCH
 from ambient.controller.card import Controller
@@ -373,3 +374,54 @@ def test_a_configuration_survives_json_and_names_the_key_nearest_to_an_unknown_o
 def test_a_search_without_tasks_is_refused() -> None:
     with pytest.raises(RunError, match="no training task"):
         AmbientSearcher(space(), {}, SEARCH)
+
+
+def stranded(**changes: Any) -> AmbientSearcher:
+    """A searcher of one stranded task and one that is none, in a space of which half reads both strands alike."""
+    of_rna = replace(TASKS["task_0"], sources={"peaks": {"stranded": True}})
+    tasks = {"task_0": of_rna, "task_1": TASKS["task_1"]}
+    return searcher(tasks=tasks, space=changes.pop("space", STRANDS), **changes)
+
+
+def test_a_stranded_task_is_asked_for_what_tells_its_strands_apart_alone() -> None:
+    own = stranded()
+    asked: dict[str, list[bool]] = {"task_0": [], "task_1": []}
+    for _ in range(20):
+        requests = own.ask(100)
+        for one in requests:
+            asked[one.task].append(one.architecture.reads_both_strands)
+        own.tell(
+            [
+                Evaluation.of(one, "hash", metrics={"validation_auroc": 0.5 + 0.1 * (n % 2)})
+                for n, one in enumerate(requests)
+            ]
+        )
+    assert not any(asked["task_0"])
+    assert any(asked["task_1"])
+
+
+def test_a_policy_that_is_sure_of_both_strands_is_asked_past_and_its_probabilities_stay_true() -> (
+    None
+):
+    own = stranded(config=replace(SMALL, policy=PolicyConfig(tanh_bound=None)))
+    with torch.no_grad():
+        head = own.policy.heads[0]
+        both = [bool(one.parameters.get("reverse_complement")) for one in own.space.options(())]
+        head.bias += torch.where(torch.tensor(both), 200.0, 0.0)  # type: ignore[operator, union-attr]
+    own.ask(100)
+    step = own.state_dict()["open"]["0"]
+    rows = [row for row, task in enumerate(step["tasks"]) if task == "task_0"]
+    drawn = [own.space.architecture(step["tokens"][row].tolist()) for row in rows]
+    assert rows
+    assert not any(one.reads_both_strands for one in drawn)
+    expected = own.policy.log_probability(step["descriptors"], step["tokens"])
+    torch.testing.assert_close(step["log_probabilities"], expected)
+
+
+def test_a_space_that_cannot_tell_strands_apart_is_no_space_for_a_stranded_task() -> None:
+    content = STRANDS.to_dict()
+    first = content["decisions"][0]
+    first["choices"] = [one for one in first["choices"] if one.get("reverse_complement")]
+    own = stranded(space=SearchSpace.from_dict(content))
+    with pytest.raises(RunError, match="task_0 is stranded, and of 1,000 networks"):
+        own.ask(100)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ambient.child.batches import Draws, Windows, flip_some, one_hot, reverse_complement
 from ambient.data.task import TaskData
+from ambient.errors import InputError
 
 CPU = torch.device("cpu")
 
@@ -73,3 +74,8 @@ def test_the_caller_may_change_its_arrays_afterwards():
     task.codes[:], task.labels[:] = 0, 0
     assert torch.equal(windows.central(np.arange(6)), before[0])
     assert torch.equal(windows.labels, before[1])
+
+
+def test_windows_wider_than_what_is_stored_are_refused_and_not_padded():
+    with pytest.raises(InputError, match="some: windows of 31 bp were asked for, but 30 bp are st"):
+        Windows(some_task(), 31, 0, CPU)

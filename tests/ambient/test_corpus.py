@@ -61,7 +61,7 @@ def test_a_corpus_says_what_its_file_says(tmp_path: Path) -> None:
 
 def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
     corpus = read_corpus(write_corpus(tmp_path, window_bp=None))
-    assert (corpus.window_bp, corpus.widest_window_bp, corpus.margin_bp) == (500, 500, 32)
+    assert (corpus.window_bp, corpus.widest_window_bp, corpus.margin_bp) == (500, 1000, 32)
     assert corpus.negatives.mix is None
     assert corpus.negatives.per_positive == 2.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tiny_children import (
     tiny_task,
 )
 
+from ambient.child.stopping import Rung
 from ambient.child.train import train_child
 from ambient.errors import RunError
 from ambient.evaluate import InlineEngine, Remembering, Request, Store, TableEngine
@@ -203,3 +205,17 @@ def test_a_table_refuses_what_was_never_recorded() -> None:
 def test_a_table_refuses_a_name_with_two_contents() -> None:
     with pytest.raises(RunError, match="'tiny' stands for the contents one and two"):
         TableEngine([evaluation(0, task_hash="one"), evaluation(1, task_hash="two")])
+
+
+def test_a_table_gives_no_child_that_was_given_up_early_as_a_whole_one() -> None:
+    curve = {"curves": [[0.6]]}
+    metrics: dict[str, float | None] = {"validation_auroc": 0.6}
+    early = evaluation(0, state="stopped", reason="rung", metrics=metrics, details=curve)
+    with pytest.raises(RunError, match="was never evaluated to its end on tiny"):
+        list(TableEngine([early]).run([request(0)]))
+    whole = evaluation(1)
+    (answer,) = TableEngine([early, whole]).run([request(0)])
+    assert (answer.state, answer.metrics) == ("done", whole.metrics)
+    asked = replace(request(0), rungs=(Rung(1, 0.9),))
+    (again,) = TableEngine([early]).run([asked])
+    assert again.state == "stopped"

@@ -161,6 +161,8 @@ def test_predictions_on_one_strand_are_those_of_the_network(
     few = model.predict(networks, texts, batch_size=2)
     torch.testing.assert_close(few, expected, atol=1e-6, rtol=1e-6)
     assert model.predict(networks, []).shape == (0, 1)
+    as_rna = [text.replace("T", "U").replace("t", "u") for text in texts]
+    torch.testing.assert_close(model.predict(networks, as_rna), expected, atol=1e-6, rtol=1e-6)
     with pytest.raises(ValueError, match="sequence 1 has 3 bases where 200 were needed"):
         model.predict(networks, [texts[0], "ACG"])
 

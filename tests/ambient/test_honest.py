@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from small_run import LEARNING, make_tasks, train_small
 from tiny_children import TINY, architectures
 
+from ambient.controller.card import Controller
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Request, Store
 from ambient.report import write_report
@@ -89,6 +91,23 @@ def test_it_goes_on_with_the_same_rounds(tmp_path: Path, recorded: Path, killed_
         Store(tmp_path / "resumed" / "store.sqlite") as other,
     ):
         assert {row.key for row in one.rows()} == {row.key for row in other.rows()}
+
+
+def test_it_goes_on_where_its_rounds_go_into_what_it_learns_from(
+    tmp_path: Path, recorded: Path
+) -> None:
+    def run(name: str, *stops: int) -> Controller:
+        rows = Path(shutil.copy(recorded, tmp_path / f"{name}.sqlite"))
+        settings = {"engine": f"predictor:{rows}", "workers": 1, "real_every": 2, "store": rows}
+        for stop in stops:
+            found = train_small(tmp_path / name, stop, resume=stop != stops[0], **settings)
+        return found
+
+    straight, resumed = run("straight", 5), run("resumed", 3, 5)
+    assert straight.predictor is not None
+    assert resumed.predictor is not None
+    assert len(resumed.predictor.records.values) == len(straight.predictor.records.values)
+    assert straight.weights_sha256 == resumed.weights_sha256
 
 
 @pytest.mark.parametrize(

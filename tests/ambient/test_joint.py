@@ -9,19 +9,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import small_run
 import yaml
 from small_run import HELD_OUT, LEARNING, make_tasks, train_small
+from tiny_children import TINY, architectures
 from wandb_files import read_artifacts, read_config, read_history, read_media
 
+from ambient.child.fidelity import FULL
 from ambient.controller.card import Controller
-from ambient.errors import RunError
-from ambient.evaluate import Store
+from ambient.errors import InputError, RunError
+from ambient.evaluate import Evaluation, Request, Store
 from ambient.report.run_folder import read_run
 from ambient.search import read_journal
-from ambient.search.joint import JointConfig, read_descriptors
+from ambient.search.joint import JointConfig, read_descriptors, train_jointly
 from ambient.search.loop import Step
+from ambient.space import SearchSpace
 from ambient.track import NoTracker
 from ambient.version import __version__
 
@@ -73,6 +77,65 @@ def test_the_hours_end_a_run_after_the_step_that_passes_them(tmp_path: Path) -> 
     train_small(tmp_path / "run", steps=50, hours=1e-9)
     assert len(read_journal(tmp_path / "run" / "journal.jsonl")) == 1
     assert (tmp_path / "run" / "controller" / "card.json").exists()
+
+
+@pytest.mark.parametrize("from_before", [False, True], ids=["", "begun before it was noted"])
+def test_a_run_that_goes_on_with_real_children_keeps_what_it_learned_from(
+    tmp_path: Path, from_before: bool
+) -> None:
+    data = make_tasks()
+    rows = [
+        Evaluation.of(
+            Request(name, one, 0, fidelity), data[name].hash, metrics={"validation_auroc": 0.7 + n}
+        )
+        for fidelity in (TINY, FULL)
+        for name in LEARNING
+        for n, one in zip(np.linspace(0, 0.2, 8), architectures(), strict=False)
+    ]
+    with Store(tmp_path / "rows.sqlite") as store:
+        store.put(*rows)
+    run = tmp_path / "run"
+    before = train_small(run, steps=2, engine=f"predictor:{tmp_path / 'rows.sqlite'}")
+    if from_before:
+        text = (run / "config.yaml").read_text().splitlines()
+        kept = [line for line in text if not line.startswith("records:")]
+        (run / "config.yaml").write_text("\n".join(kept))
+    after = train_small(run, steps=3, resume=True)
+    assert before.predictor is not None
+    assert after.predictor is not None
+    with Store(run / "store.sqlite") as store:
+        known = {row.key for row in store.rows()} | {row.key for row in rows[: 3 * 8]}
+    assert len(after.predictor.records.values) == len(known) > 3 * 8
+    assert before.proven is not None
+    assert after.proven == before.proven
+    again = train_small(run, steps=4, resume=True)
+    assert again.proven == before.proven
+
+
+def test_a_space_with_windows_wider_than_what_is_stored_is_refused(tmp_path: Path) -> None:
+    wide = SearchSpace.from_dict(
+        {
+            "name": "wide",
+            "version": 1,
+            "window_bp": 60,
+            "decisions": [
+                {"name": "window", "sets": "window", "choices": [60, 90]},
+                {"name": "tail", "choices": ["global_max"]},
+            ],
+        }
+    )
+    assert wide.widest_window_bp == 90
+    described = {name: small_run.make_descriptors(name) for name in LEARNING}
+    with pytest.raises(InputError, match="one: windows of 90 bp were asked for, but 80 bp are st"):
+        train_jointly(
+            tmp_path / "run",
+            small_run.make_corpus(),
+            wide,
+            make_tasks(),
+            described,
+            JointConfig(steps=1, engine="inline"),
+        )
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture(scope="module")

@@ -122,3 +122,11 @@ def test_training_windows_of_one_class_are_an_input_error():
     labels = np.where(task.split[:, None] == 0, 1.0, task.labels).astype(np.float32)
     with pytest.raises(InputError, match=r"planted: the 80 training windows .* one class"):
         fit_kmer_baseline(replace(task, labels=labels))
+
+
+def test_a_wider_window_is_read_around_the_same_centre_or_refused():
+    task = planted_task()
+    kept = replace(task, window_bp=60)
+    assert fit_kmer_baseline(task, window_bp=60) == fit_kmer_baseline(kept)
+    with pytest.raises(InputError, match="windows of 61 bp were asked for, but 60 bp are stored"):
+        fit_kmer_baseline(task, window_bp=61)

@@ -125,6 +125,12 @@ def test_a_controller_without_records_is_refused() -> None:
         make_searcher("predicted", SPACE, "new", TINY)
 
 
+def test_a_controller_with_records_of_another_metric_is_refused() -> None:
+    other = replace(CONTROLLER, metric="validation_aupr")
+    with pytest.raises(RunError, match="records are of validation_aupr, and the"):
+        PredictedSearcher(SPACE, "new", TINY, other, NEW)
+
+
 def test_within_limits_it_begins_with_the_proposal_within_them() -> None:
     start = make_start()
     sizes = {one.key: count_parameters(one.build(60, 1)) for one in SPACE.enumerate()}

@@ -259,7 +259,7 @@ def test_labelled_windows_are_the_only_negatives_of_a_task_that_names_them(
     )
     task = prepare_task(corpus, corpus.task("Histone1"))
     check_task(corpus, task, genome)
-    table = read_labelled_windows(corpus_folder / "labelled.bed", genome)
+    table, _ = read_labelled_windows(corpus_folder / "labelled.bed", genome)
     zeros = table[table["label"] == 0]
     allowed = set(zip(zeros["chromosome"], (zeros["start"] + zeros["end"]) // 2, strict=True))
     negative = task.labels[:, 0] == 0
@@ -267,6 +267,11 @@ def test_labelled_windows_are_the_only_negatives_of_a_task_that_names_them(
     assert set(zip(task.chromosome[negative], task.centre[negative], strict=True)) <= allowed
     assert not overlaps(as_table(task, np.flatnonzero(negative)), table[table["label"] == 1]).any()
     assert task.left_out["labelled negatives: overlaps a positive"] >= 1
+    with (corpus_folder / "labelled.bed").open("a") as stream:
+        stream.write("chrUn\t100\t200\t.\t0\nchrUn\t300\t400\t.\t1\n")
+    again = prepare_task(corpus, corpus.task("Histone1"))
+    unread = "labelled windows: on a chromosome that the genome does not have"
+    assert again.left_out == {**task.left_out, unread: 2}
 
 
 def test_a_peak_whose_window_does_not_fit_is_counted(corpus_folder: Path) -> None:

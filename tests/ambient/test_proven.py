@@ -17,9 +17,10 @@ from ambient.controller.card import Controller
 from ambient.controller.recorded import Proven
 from ambient.errors import RunError
 from ambient.evaluate import Evaluation, Request, Store
+from ambient.evaluate.predicted import rows_like
 from ambient.search.from_records import proven_in
 from ambient.search.start import Start
-from ambient.space import Architecture
+from ambient.space import Architecture, SearchSpace
 
 ONE = replace(FULL, name="full, one member", members=1)
 ALL = architectures()
@@ -158,3 +159,22 @@ def test_a_card_with_half_of_it_is_refused(controller: Controller, tmp_path: Pat
     path.write_text(json.dumps(card))
     with pytest.raises(RunError, match=r"card\.json: the card is not complete .*reached"):
         Controller.load(tmp_path / "saved")
+
+
+def test_a_space_that_was_edited_does_not_read_the_rows_of_before() -> None:
+    text = json.dumps(SPACE.to_dict())
+    edited = SearchSpace.from_dict(json.loads(text.replace('"filters": 4', '"filters": 64')))
+    shorter = SPACE.to_dict()
+    del shorter["decisions"][0]["choices"][-1]
+    recorded = rows(dict.fromkeys(ALL, 0.7), TINY)
+    hashes = {name: task.hash for name, task in DATA.items()}
+
+    def kept(space: SearchSpace) -> set[str]:
+        found = rows_like(recorded, hashes, space, TINY, "validation_auroc")
+        return {row.architecture.key for row in found}
+
+    assert kept(SPACE) == {one.key for one in ALL}
+    assert kept(edited) == {
+        one.key for one in ALL if '"filters":2' in one.to_json().replace(" ", "")
+    }
+    assert len(kept(SearchSpace.from_dict(shorter))) == 10

@@ -75,6 +75,17 @@ def test_a_descriptor_that_did_not_vary_in_training_says_nothing() -> None:
     assert vector[NAMES.index("is_tf")] == 0
 
 
+def test_what_all_training_tasks_lacked_reads_the_same_whether_given_or_not() -> None:
+    scaler = Scaler.fit([described(phylop_mean=None, n_peaks=n) for n in (100.0, 900.0)])
+    assert scaler.never_known == ("phylop_mean",)
+    lacking, given = (
+        scaler.transform(described(phylop_mean=v, n_peaks=300.0)) for v in (None, 0.7)
+    )
+    np.testing.assert_array_equal(lacking, given)
+    assert lacking[len(NAMES) + NAMES.index("phylop_mean")] == 1
+    assert Scaler.from_dict(scaler.to_dict()) == scaler
+
+
 def test_one_task_or_none_at_all_gives_zeros() -> None:
     only = described(n_peaks=300.0)
     assert not Scaler.fit([only]).transform(only).any()

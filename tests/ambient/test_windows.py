@@ -175,6 +175,21 @@ def test_a_chosen_split_comes_near_its_share() -> None:
         assert 0.10 < share < 0.20
 
 
+@pytest.mark.parametrize(
+    ("counts", "validation", "test"),
+    [
+        ({"I": 450, "II": 360, "III": 190, "MT": 2}, "II", "III"),
+        ({"I": 2250, "II": 1800, "III": 980, "mating": 3, "MT": 9}, "II", "III"),
+        ({"a": 1000, "b": 900, "c": 1}, "c", "b"),  # nothing else is left
+    ],
+)
+def test_a_handful_of_peaks_is_no_split_where_there_is_another(
+    counts: dict[str, int], validation: str, test: str
+) -> None:
+    split = choose_split(counts)
+    assert (split.validation, split.test) == ((validation,), (test,))
+
+
 @pytest.mark.parametrize("counts", [{}, {"a": 5}, {"a": 5, "b": 3, "c": 0}])
 def test_peaks_on_fewer_than_three_chromosomes_cannot_be_split(counts: dict[str, int]) -> None:
     with pytest.raises(InputError, match="at least three chromosomes"):

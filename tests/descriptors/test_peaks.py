@@ -240,7 +240,7 @@ def test_points_become_windows_and_wider_peaks_stay(tmp_path: Path) -> None:
 
 def test_labels_stand_in_column_five(tmp_path: Path) -> None:
     path = write(tmp_path, "chrI\t5\t9\tn\t1\t.\nchrI\t50\t90\tn\t0\t.\n")
-    assert read_labelled_windows(path, GENOME)["label"].tolist() == [1, 0]
+    assert read_labelled_windows(path, GENOME)[0]["label"].tolist() == [1, 0]
     for wrong in ("chrI\t5\t9\tn\t2\t.\n", "chrI\t5\t9\n"):
         with pytest.raises(InputError, match=":1: column 5 is neither 1 nor 0"):
             read_labelled_windows(write(tmp_path, wrong), GENOME)
