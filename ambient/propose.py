@@ -140,7 +140,7 @@ def read_architecture(path: str | Path) -> Architecture:
     SpaceError
         The architecture in it is not whole.
     """
-    value = read_json(path, "architecture file")
+    value = read_json(path, "file of an architecture")
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, dict) and "proposals" in value:

@@ -13,14 +13,12 @@ from descriptors.annotation_cache import remembered_rows
 from descriptors.annotation_features import FEATURES, Intervals, features_of
 from descriptors.annotation_rows import EXON, AnnotationRows
 from descriptors.errors import InputError
-from descriptors.genome import Genome, check_chromosomes, respell
+from descriptors.genome import NOT_ASKED, NOT_IN_GENOME, Genome, check_chromosomes, respell
 from descriptors.nearest import distances_to_nearest
 from descriptors.sources import Source
 
 __all__ = ["FEATURES", "Annotation", "distances_to_nearest", "read_annotation"]
 
-NOT_IN_GENOME = "on a chromosome that the genome does not have"
-NOT_ASKED = "on a chromosome that was not asked for"
 OTHER_TYPE = "of a type that is not used"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from descriptors.rows import integers, read_rows
 __all__ = ["COLUMNS", "read_bed"]
 
 COLUMNS = ("chromosome", "start", "end", "score", "strand", "summit")
+_NARROW_PEAK = re.compile(r"\.narrowpeak(\.b?gz)?$", re.IGNORECASE)
 _STRANDS = pd.Index(["+", "-", "."], dtype=object)
 
 _NEEDED = "3 columns (chromosome, start, end)"
@@ -83,9 +85,11 @@ def _checked(text: pd.DataFrame, path: Path, narrow_peak: bool) -> pd.DataFrame:
         )
     if (backward := end <= start).any():
         at, line = where(backward)
+        advice = "swap the two"
+        if end[at] == start[at]:  # as a file that counts from 1 names a single base
+            advice = f"give the end {end[at] + 1} if the peak is one base"
         raise InputError(
-            f"{line}: the end {end[at]} is not after the start {start[at]}; "
-            "swap the two or remove the row"
+            f"{line}: the end {end[at]} is not after the start {start[at]}; {advice} or remove the row"
         )
     width = max(map(int, text.columns)) + 1
     score = pd.to_numeric(text[4], errors="coerce").astype(np.float64) if width > 4 else np.nan
@@ -123,6 +127,11 @@ def _is_narrow_peak(text: pd.DataFrame, path: Path, before: bool | None) -> bool
     """
     width = max(map(int, text.columns)) + 1
     if width < 10:
+        if _NARROW_PEAK.search(path.name):
+            raise InputError(
+                f"{path}:{text.index[0]}: found {width} columns where the 10 of narrowPeak were needed; add what "
+                "lacks up to the summit (column 10, -1 where there is none), or end the file's name in .bed"
+            )
         return False
     if "narrowpeak" in path.name.lower():
         return True

@@ -47,7 +47,8 @@ def ask_child(path: Path, intervals: dict[str, list[list[int]]]) -> dict[str, An
     dict
         "sizes": chromosome -> its length in base pairs according to the file; "total": sum of the
         scores of all bases that have one; "scored": how many have; "bases": how many were asked
-        for. A base counts as often as intervals cover it.
+        for. A base counts as often as intervals cover it. "lowest", "highest": of their scores; inf and -inf where
+        no base has one.
 
     Raises
     ------
@@ -63,6 +64,8 @@ def ask_child(path: Path, intervals: dict[str, list[list[int]]]) -> dict[str, An
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda half: _ask_one(path, half), halves)
     sums = {name: first[name] + second[name] for name in ("total", "scored", "bases")}
+    sums["lowest"] = min(first["lowest"], second["lowest"])
+    sums["highest"] = max(first["highest"], second["highest"])
     return {**first, **sums}
 
 
@@ -124,6 +127,7 @@ def _sums(bigwig: Any, intervals: dict[str, list[list[int]]]) -> dict[str, Any]:
 
     sizes = {name: int(size) for name, size in (bigwig.chroms() or {}).items()}
     total, scored, bases = 0.0, 0, 0
+    lowest, highest = np.inf, -np.inf
     for chromosome in sorted(intervals):
         pairs = np.array(intervals[chromosome], dtype=np.int64).reshape(-1, 2)
         bases += int((pairs[:, 1] - pairs[:, 0]).sum())
@@ -136,9 +140,16 @@ def _sums(bigwig: Any, intervals: dict[str, list[list[int]]]) -> dict[str, Any]:
             values = _values(bigwig, chromosome, first, last)
             depth = _depth(starts, ends, first, last)
             counted = np.isfinite(values) & (depth > 0)
-            total += float((values[counted] * depth[counted]).sum())
-            scored += int(depth[counted].sum())
-    return {"sizes": sizes, "total": total, "scored": scored, "bases": bases}
+            values, depth = values[counted], depth[counted]
+            total += float((values * depth).sum())
+            scored += int(depth.sum())
+            if len(values):
+                lowest = min(lowest, float(values.min()))
+                highest = max(highest, float(values.max()))
+    return {
+        **{"sizes": sizes, "total": total, "scored": scored, "bases": bases},
+        **{"lowest": lowest, "highest": highest},
+    }
 
 
 def _has_scores(bigwig: Any) -> bool:

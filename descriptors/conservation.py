@@ -22,6 +22,8 @@ class Conservation:
     mean: float | None  # over all bases that have a score; None where none has
     scored_share: float  # share of the intervals' bases that have a score, in [0, 1]
     unmatched: int  # intervals on a chromosome that the track does not have
+    lowest: float  # score of a base of the intervals; inf where none has one
+    highest: float  # -inf where none has one
 
 
 def mean_conservation(
@@ -86,4 +88,5 @@ def mean_conservation(
         )
     sums = ask_child(path, intervals)
     mean = sums["total"] / sums["scored"] if sums["scored"] else None
-    return Conservation(mean, sums["scored"] / (sums["bases"] + unmatched_bp), unmatched)
+    scored_share = sums["scored"] / (sums["bases"] + unmatched_bp)
+    return Conservation(mean, scored_share, unmatched, sums["lowest"], sums["highest"])

@@ -15,7 +15,15 @@ import pandas as pd
 from descriptors.errors import InputError
 from descriptors.sources import is_packed, open_binary, sha256_of
 
-__all__ = ["Genome", "check_chromosomes", "respell", "reverse_complement_codes"]
+__all__ = [
+    *("NOT_ASKED", "NOT_IN_GENOME", "Genome"),
+    *("check_chromosomes", "respell", "reverse_complement_codes"),
+]
+
+# Why a row of a file is left out.
+NOT_ASKED = "on a chromosome that was not asked for"
+NOT_IN_GENOME = "on a chromosome that the genome does not have"
+
 
 UNKNOWN = 4  # code of N, of every other ambiguous letter, and of what lies outside a chromosome
 _WHITESPACE = b" \t\r\n\v\f"
@@ -289,8 +297,6 @@ def check_chromosomes(
         )
 
 
-def _some(names: Iterable[Any], shown: int = 3) -> str:
+def _some(names: Iterable[Any]) -> str:
     listed = [f'"{name}"' for name in names]
-    return ", ".join(listed[:shown]) + (
-        f" and {len(listed) - shown} more" if len(listed) > shown else ""
-    )
+    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")

@@ -65,10 +65,6 @@ class Motif:
         """Number of positions of the motif, in bp."""
         return len(self.probabilities)
 
-    def log_odds(self) -> np.ndarray:
-        """Return ln(probability / 0.25), float64, shape (length, 4), for A, C, G, T."""
-        return log_odds(self.probabilities)
-
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
     """Return ln(probability / 0.25) with probabilities held at 0.001 or more.
@@ -106,15 +102,15 @@ def consensus_of(probabilities: np.ndarray) -> str:
     return "".join(letters)
 
 
-def similarity(first: np.ndarray, second: np.ndarray, least_overlap: int | None = None) -> float:
+def similarity(first: np.ndarray, second: np.ndarray) -> float:
     """Return the highest Pearson correlation of two matrices over all alignments and both strands.
+
+    At least two thirds of the shorter motif lie over the other.
 
     Parameters
     ----------
     first, second : ndarray, float, shape (length, 4)
         Probabilities of A, C, G, T.
-    least_overlap : int, optional
-        Positions that must lie over each other; two thirds of the shorter motif when not given.
 
     Returns
     -------
@@ -122,7 +118,7 @@ def similarity(first: np.ndarray, second: np.ndarray, least_overlap: int | None 
         In [-1, 1]; 0 where a matrix is flat over the overlap.
     """
     shorter = min(len(first), len(second))
-    overlap = -(-2 * shorter // 3) if least_overlap is None else least_overlap
+    overlap = -(-2 * shorter // 3)
     best = -1.0
     for other in (second, second[::-1, ::-1]):
         for shift in range(overlap - len(other), len(first) - overlap + 1):

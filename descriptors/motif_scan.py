@@ -180,24 +180,3 @@ def site_statistics(sites: Sites, length: int) -> tuple[float, float]:
     else:
         bias = STRAND_BIAS_LIMIT if forward else -STRAND_BIAS_LIMIT
     return separate / sequences, bias
-
-
-def multiplicity_and_strand_bias(motif: Motif, codes: np.ndarray) -> tuple[float, float]:
-    """Return multiplicity and strand bias of a motif over sequences, as HOMER defines them.
-
-    HOMER counts each motif where the sites of those that it found before are masked: mask them first
-    (`mask_sites`) to get its numbers for a motif that was not the first.
-
-    Parameters
-    ----------
-    motif : Motif
-        The motif with its threshold.
-    codes : ndarray, uint8, shape (n, width)
-        Integer-coded sequences.
-
-    Returns
-    -------
-    tuple of float
-        Multiplicity and strand bias; see `site_statistics`.
-    """
-    return site_statistics(scan(motif, codes), motif.length)

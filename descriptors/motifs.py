@@ -14,7 +14,6 @@ from descriptors.motif_scan import (
     Sites,
     check_codes,
     mask_sites,
-    multiplicity_and_strand_bias,
     scan,
     site_statistics,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "find_motifs",
     "mask_sites",
     "motif_descriptors",
-    "multiplicity_and_strand_bias",
     "scan",
     "similarity",
     "site_statistics",
@@ -164,17 +162,13 @@ def _counted(motif: Motif, thresholds: Thresholds) -> Motif:
     )
 
 
-def motif_descriptors(
-    motifs: Iterable[Motif], lengths: Sequence[int] = LENGTHS
-) -> dict[str, float | None]:
-    """Summarise multiplicity and strand bias of the motifs of each length.
+def motif_descriptors(motifs: Iterable[Motif]) -> dict[str, float | None]:
+    """Summarise multiplicity and strand bias of the motifs of each of `LENGTHS`.
 
     Parameters
     ----------
     motifs : iterable of Motif
         Motifs of any lengths; those of other lengths are not looked at.
-    lengths : sequence of int
-        Lengths that are summarised, in bp.
 
     Returns
     -------
@@ -189,7 +183,7 @@ def motif_descriptors(
     """
     every = list(motifs)
     values: dict[str, float | None] = {}
-    for length in lengths:
+    for length in LENGTHS:
         group = [motif for motif in every if motif.length == length]
         for name, summaries in SUMMARIES.items():
             numbers = np.array([getattr(motif, name) for motif in group], dtype=np.float64)

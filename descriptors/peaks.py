@@ -11,7 +11,7 @@ import pandas as pd
 
 from descriptors.bed import COLUMNS, read_bed
 from descriptors.errors import InputError
-from descriptors.genome import Genome, check_chromosomes, respell
+from descriptors.genome import NOT_ASKED, NOT_IN_GENOME, Genome, check_chromosomes, respell
 from descriptors.sources import Source, sha256_of
 
 __all__ = [
@@ -27,8 +27,6 @@ __all__ = [
 ]
 
 ON_EXCLUDED = "on an excluded region"
-NOT_ASKED = "on a chromosome that was not asked for"
-NOT_IN_GENOME = "on a chromosome that the genome does not have"
 DUPLICATE = "the same chromosome, start, end and strand as another row"
 
 

@@ -45,6 +45,7 @@ from descriptors.sources import Source, sha256_of
 
 __all__ = ["Descriptors", "describe"]
 
+ROUNDING = 1e-6  # by which a score of a bigWig file, a single-precision number, may pass its range
 _PEAK_SUFFIXES = (".gz", ".bgz", ".bed", ".narrowpeak", ".broadpeak", ".txt")
 
 
@@ -237,6 +238,14 @@ def _describe_conservation(
     rename_chromosomes: str | None,
 ) -> None:
     conservation = mean_conservation(path, table, genome, rename_chromosomes)
+    # The mean of phyloP over peaks is often between 0 and 1 too.
+    if track == "phastcons" and (
+        conservation.lowest < -ROUNDING or conservation.highest > 1 + ROUNDING
+    ):
+        raise InputError(
+            f"{path}: found scores from {conservation.lowest:g} to {conservation.highest:g} under the peaks where "
+            "phastCons has probabilities from 0 to 1; it may be phyloP: give it as that, and name the file of phastCons"
+        )
     found.numbers[f"{track}_mean"] = conservation.mean
     found.sources[track] = {
         **Source(Path(path).name, sha256_of(path), len(table) - conservation.unmatched).to_dict(),

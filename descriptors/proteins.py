@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from descriptors.categories import CATEGORIES
 from descriptors.errors import InputError
 from descriptors.rows import read_rows
 from descriptors.sources import Source, sha256_of
 
 __all__ = ["CATEGORIES", "DOMAINS", "assay_flags", "domain_flags", "read_domains"]
 
-CATEGORIES = ("tf", "polymerase", "histone", "accessibility", "other")
 DOMAINS: Mapping[str, str] = {
     "has_c2h2_zinc_finger": "IPR013087",
     "has_bzip_maf": "IPR004826",

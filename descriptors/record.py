@@ -18,7 +18,7 @@ import numpy as np
 
 from descriptors.errors import InputError
 from descriptors.motif_model import Motif
-from descriptors.schema import NAMES, SCHEMA_VERSION
+from descriptors.schema import DESCRIPTORS, NAMES, SCHEMA_VERSION
 
 __all__ = ["Descriptors"]
 
@@ -91,7 +91,7 @@ class Descriptors:
         Raises
         ------
         InputError
-            The text is no JSON, of another schema, or its values are not the 40 descriptors.
+            The text is no JSON, of another schema, or its values are not the 40 descriptors, or cannot be.
         """
         again = "write it with ambient describe"
         try:
@@ -180,7 +180,8 @@ def _checked_values(values: dict[str, Any], where: str) -> dict[str, float | Non
                 f'{where}: found the unknown descriptor "{name}", the nearest is "{near}"; correct it'
             )
     checked: dict[str, float | None] = {}
-    for name in NAMES:
+    for descriptor in DESCRIPTORS:
+        name = descriptor.name
         if name not in values:
             raise InputError(
                 f'{where}: the descriptor "{name}" is not there; write null if it has no value'
@@ -190,6 +191,10 @@ def _checked_values(values: dict[str, Any], where: str) -> dict[str, float | Non
         if value is not None and not (is_number and math.isfinite(value)):
             raise InputError(
                 f'{where}: found {value!r} as "{name}", a number or null was needed; correct it'
+            )
+        if value is not None and value < 0 and descriptor.is_never_negative:
+            raise InputError(
+                f'{where}: found {value!r} as "{name}" ({descriptor.meaning}), which is never below 0; correct it'
             )
         checked[name] = None if value is None else float(value)
     return checked

@@ -22,6 +22,11 @@ class Descriptor:
     transform: Transform  # what a controller applies before it standardises
     meaning: str
 
+    @property
+    def is_never_negative(self) -> bool:
+        """Whether it is a count, a width, a distance, or a variance, below 0 of which there is nothing."""
+        return self.transform == "log1p" or "_multiplicity_" in self.name
+
 
 def _assay() -> list[Descriptor]:
     meanings = {

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ambient.child.layers import AttentionPooling, BothStrands, LastState
+from ambient.child.size import network_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ambient.space import Architecture
 
-__all__ = ["check_limits", "count_flops", "count_parameters", "within_limits"]
+__all__ = ["Limits", "check_limits", "count_flops", "count_parameters", "within_limits"]
 
 
-def within_limits(
-    window_bp: int, max_parameters: int | None = None, max_flops: int | None = None
-) -> Callable[[Architecture], bool] | None:
-    """Give what says whether an architecture stays within a user's limits; None where there is no limit.
-
-    Parameters are those of `check_limits`; networks have one output.
-    """
-    exceeds = check_limits(window_bp, max_parameters, max_flops)
-    return None if exceeds is None else lambda architecture: exceeds(architecture) is None
-
-
-def check_limits(
-    window_bp: int,
-    max_parameters: int | None = None,
-    max_flops: int | None = None,
-    outputs: int = 1,
-    stranded: bool = False,
-) -> Callable[[Architecture], str | None] | None:
-    """Give what says why an architecture is not to be trained, or None where it may be; None where all may be.
+@dataclass(frozen=True)
+class Limits:
+    """What is asked of the size of networks; as a function, whether an architecture is within it.
 
     Parameters
     ----------
@@ -48,26 +33,78 @@ def check_limits(
     stranded : bool
         Whether its windows are read on their strand, which a network that answers to both alike cannot tell.
     """
+
+    window_bp: int
+    max_parameters: int | None = None
+    max_flops: int | None = None
+    outputs: int = 1
+    stranded: bool = False
+
+    def __call__(self, architecture: Architecture) -> bool:
+        """Whether a network is within the limits."""
+        return self.refusal(architecture) is None
+
+    def refusal(self, architecture: Architecture) -> str | None:
+        """Say why an architecture is not to be trained; None where it may be."""
+        if self.stranded and architecture.reads_both_strands:
+            return "it reads both strands alike, and the data set is stranded"
+        for count, most, what in self._counts(architecture):
+            if count > most:
+                return f"{count:,} {what}, at most {most:,} are wanted"
+        return None
+
+    def shortfall(self, architectures: Iterable[Architecture]) -> str:
+        """Say of architectures that are all refused which limit refuses them, and what the smallest has."""
+        apart = [one for one in architectures if not (self.stranded and one.reads_both_strands)]
+        counted = [self._counts(one) for one in apart]
+        if not counted:
+            return "all of them read both strands alike, and the data set is stranded; take another space"
+        said = []
+        for index, (_, most, what) in enumerate(counted[0]):
+            # The smallest of those that nothing else refuses, where there are any.
+            others = [
+                one
+                for one in counted
+                if all(one[at][0] <= one[at][1] for at in range(len(one)) if at != index)
+            ]
+            least = min(one[index][0] for one in others or counted)
+            if least > most:
+                said.append(f"{least:,} {what}, above the limit of {most:,}")
+        return f"the smallest has {', and '.join(said)}; raise {'it' if len(said) == 1 else 'them'}"
+
+    def _counts(self, architecture: Architecture) -> list[tuple[int, int, str]]:
+        """Give what is limited of a network: its count, the most that is wanted, and the word for it."""
+        size = network_size(architecture, architecture.window_bp or self.window_bp, self.outputs)
+        limited = (
+            (size.parameters, self.max_parameters, "parameters"),
+            (size.flops, self.max_flops, "floating-point operations"),
+        )
+        return [(count, most, what) for count, most, what in limited if most is not None]
+
+
+def within_limits(
+    window_bp: int, max_parameters: int | None = None, max_flops: int | None = None
+) -> Limits | None:
+    """Give the `Limits` of networks with one output; None where there is no limit."""
+    if max_parameters is None and max_flops is None:
+        return None
+    return Limits(window_bp, max_parameters, max_flops)
+
+
+def check_limits(
+    window_bp: int,
+    max_parameters: int | None = None,
+    max_flops: int | None = None,
+    outputs: int = 1,
+    stranded: bool = False,
+) -> Callable[[Architecture], str | None] | None:
+    """Give what says why an architecture is not to be trained, or None where it may be; None where all may be.
+
+    Parameters are those of `Limits`.
+    """
     if max_parameters is None and max_flops is None and not stranded:
         return None
-
-    def exceeds(architecture: Architecture) -> str | None:
-        if stranded and architecture.reads_both_strands:
-            return "it reads both strands alike, and the data set is stranded"
-        width = architecture.window_bp or window_bp
-        if max_parameters is not None:
-            with torch.device("meta"):  # shapes without numbers: nothing is drawn or filled
-                count = count_parameters(architecture.build(width, outputs))
-            if count > max_parameters:
-                return f"{count:,} parameters, at most {max_parameters:,} are wanted"
-        if max_flops is not None:
-            with torch.random.fork_rng(devices=[]):
-                count = count_flops(architecture.build(width, outputs), width)
-            if count > max_flops:
-                return f"{count:,} floating-point operations, at most {max_flops:,} are wanted"
-        return None
-
-    return exceeds
+    return Limits(window_bp, max_parameters, max_flops, outputs, stranded).refusal
 
 
 def count_parameters(module: nn.Module) -> int:

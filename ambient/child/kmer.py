@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ambient.child.metrics import mean_over_outputs
+from ambient.child.words import number_words
 from ambient.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,12 +61,7 @@ def kmer_counts(codes: np.ndarray, k: int = 5, stranded: bool = False) -> np.nda
     if width < k:
         raise InputError(f"k-mer counts: windows of {width} bp hold no {k}-mer; widen the windows")
     columns, n_columns = _columns(k, stranded)
-    words = np.zeros((n, width - k + 1), dtype=np.int64)
-    known = np.ones((n, width - k + 1), dtype=bool)
-    for offset in range(k):
-        base = codes[:, offset : width - k + 1 + offset]
-        words = words * 4 + np.minimum(base, 3)
-        known &= base < 4
+    words, known = number_words(codes, k)
     cells = columns[words] + np.arange(n)[:, None] * n_columns
     counts = np.bincount(cells[known], minlength=n * n_columns)
     return counts.reshape(n, n_columns).astype(np.float32)

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from ambient.child.layers import BothStrands
+from ambient.child.words import number_words
+from descriptors.genome import reverse_complement_codes
 
 if TYPE_CHECKING:
     from ambient.child.batches import Windows
@@ -21,18 +23,11 @@ _WORD = 6  # bp of the words that are counted; longer ones are too rare among 15
 _LEAST_Z = 3.0  # enrichment, in standard deviations, below which no word seeds a filter
 _NEIGHBOUR = 1.15  # a word with one base changed counts as the same where it is so much enriched
 _PSEUDO_SHARE = 0.0125  # added to each base of a profile, as a share of its occurrences
-_COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
 
 
 def _words(codes: np.ndarray, length: int, dilation: int) -> np.ndarray:
     """Number the word at each position, int64 (n, positions); 4 ** length where it holds an N."""
-    positions = codes.shape[1] - (length - 1) * dilation
-    words = np.zeros((len(codes), positions), dtype=np.int64)
-    known = np.ones((len(codes), positions), dtype=bool)
-    for offset in range(length):
-        base = codes[:, offset * dilation : offset * dilation + positions]
-        words = words * 4 + np.minimum(base, 3)
-        known &= base < 4
+    words, known = number_words(codes, length, dilation)
     words[~known] = 4**length
     return words
 
@@ -46,7 +41,7 @@ def _share_that_holds(words: np.ndarray, length: int, strands: int) -> np.ndarra
 
 
 def _on_strands(codes: np.ndarray, strands: int) -> np.ndarray:
-    return codes if strands == 1 else np.concatenate([codes, _COMPLEMENT[codes[:, ::-1]]])
+    return codes if strands == 1 else np.concatenate([codes, reverse_complement_codes(codes)])
 
 
 def enriched_filters(

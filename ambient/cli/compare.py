@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ambient.cli.options import PATH, check_new_file, json_option, need, print_json
+from ambient.cli.options import PATH, check_new_page, json_option, need, print_json
 from ambient.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def command(
     from ambient.report.comparison_tables import as_json as values_of
     from ambient.report.comparison_terminal import comparison_text
 
-    check_new_file(output)
+    check_new_page(output)
     if stores and zero_shot is None:
         raise InputError(
             f"--store {stores[0]} was given without --zero-shot, whose trainings it holds; add it, or leave --store out"

@@ -12,6 +12,7 @@ import click
 from ambient.cli.options import (
     PATH,
     check_new_file,
+    check_new_page,
     data_set_options,
     need,
     seed_option,
@@ -76,7 +77,7 @@ def command(
             raise InputError(
                 f"--against was given with the corpus {source}; it places one data set among others"
             )
-        check_new_file(page, "--page")
+        check_new_page(page, "--page")
         text, table = _describe_corpus(source, seed, options, page, cache, workers, explaining)
     else:
         for name, value in (("page", page), ("cache", cache), ("workers", workers)):
@@ -112,6 +113,10 @@ def descriptors_of(
             )
         return Descriptors.load(source)
     need(options["genome"], "--genome", "to read the sequence under the peaks")
+    if options["interpro"] is not None and options["factor"] is None:
+        raise InputError(
+            "--interpro was given without --factor, whose domains it lists; add --factor, or leave it out"
+        )
     from descriptors.explain import left_out
     from descriptors.pipeline import describe
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ambient.cli.options import PATH, check_new_file, engine_options, json_option, seed_option
+from ambient.cli.options import (
+    PATH,
+    SPACE,
+    check_new_file,
+    check_sources,
+    engine_options,
+    json_option,
+    seed_option,
+)
 from ambient.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ Examples
 @click.argument("architectures", nargs=-1, metavar="[FILE|FILE:TASK|random:N]...")
 @click.option("--tasks", help="Names, separated by commas; all where it is not given.")
 @click.option("--seeds", default="0", show_default=True, help="Of the children; by commas.")
-@click.option("--space", default="ambient-10", show_default=True, help="For random:N; or a YAML.")
+@click.option("--space", default=SPACE, show_default=True, help="For random:N; or a YAML.")
 @click.option(
     "--fidelity", type=click.Choice(["search", "full"]), default="search", show_default=True
 )
@@ -95,7 +103,7 @@ def command(
     from ambient.evaluate.exchange import table_format
 
     check_new_file(export, "--export")
-    check_new_file(store, "--store")
+    check_sources(engine, store)
     if export is not None:
         table_format(export)
     asked: tuple[Mapping[str, TaskData], list[Request]] | None = None
@@ -118,7 +126,7 @@ def command(
                 for child in _seeds(seeds)
             ],
         )
-    _check_sources(store, (*merge, *salvage), has_corpus=asked is not None)
+    _check_sources(store, merge, salvage, has_corpus=asked is not None)
     with Store(store) as memory:
         for path in merge:
             _merge(memory, path)
@@ -142,11 +150,22 @@ def _refuse_training(context: click.Context) -> None:
         raise InputError(f"{option}: found no CORPUS to train on; name one, or leave {option} out")
 
 
-def _check_sources(store: Path, sources: tuple[Path, ...], has_corpus: bool) -> None:
-    """Refuse what is not there before a new store is made for it."""
+def _check_sources(
+    store: Path, merge: tuple[Path, ...], salvage: tuple[Path, ...], has_corpus: bool
+) -> None:
+    """Refuse what is not there, or is nothing to merge, before a new store is made for it."""
+    from ambient.evaluate.exchange import FORMATS
+    from ambient.evaluate.table import is_store
+
+    sources = (*merge, *salvage)
     for path in sources:
         if not path.exists():
             raise InputError(f"{path}: there is no such store or table; check the path")
+    for path in merge:
+        if path.is_dir() or not (path.name.endswith(FORMATS) or is_store(path)):
+            raise InputError(
+                f"{path}: found neither a store nor a table ({', '.join(FORMATS)}); name what `ambient evaluate` wrote"
+            )
     if not (has_corpus or sources or store.exists()):
         raise InputError(
             f"{store}: there is no such store; check the path, or name a CORPUS to train on"

@@ -10,9 +10,9 @@ import click
 from ambient.cli.fitting import Fitting, fitting_options, show_fitted
 from ambient.cli.options import (
     PATH,
-    data_set_options,
     json_option,
     need,
+    peak_options,
     seed_option,
 )
 from ambient.errors import InputError
@@ -34,7 +34,7 @@ Example
     "--window", "window_bp", type=click.IntRange(min=50), help="bp; 500, or the corpus's."
 )
 @fitting_options
-@data_set_options
+@peak_options
 @click.option("--output", type=PATH, required=True, help="A folder; made anew.")
 @seed_option
 @json_option
@@ -67,7 +67,12 @@ def command(
     else:
         if task_name is not None:
             raise InputError(f"--task was given, but {source} is no corpus; leave it out")
-        widest_bp = chosen.window_bp or 0
+        own_bp = chosen.window_bp
+        if window_bp is not None and own_bp is not None and window_bp != own_bp:
+            raise InputError(
+                f"--window {window_bp} was given, but the architecture reads {own_bp:,} bp; leave it out"
+            )
+        widest_bp = own_bp or 0
         task = training.task_of_peaks(source, window_bp or 500, widest_bp, seed, options)
     show_fitted(training.fit(task, chosen, output, seed), as_json)
 

@@ -73,7 +73,8 @@ class Fitting:
         split = None
         if self.validation is not None and self.test is not None:
             split = Split(
-                tuple(split_names(self.validation) or ()), tuple(split_names(self.test) or ())
+                tuple(split_names(self.validation, "--validation") or ()),
+                tuple(split_names(self.test, "--test") or ()),
             )
         return task_from_peaks(
             peaks,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+import time
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
@@ -29,6 +30,7 @@ VERBS = {
 }
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME_WISH = 1.0  # seconds
 # What the system refuses wherever a file is written or read: no bug of ours.
 TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 
@@ -66,11 +68,16 @@ def ambient() -> None:
 
 
 class Stopping:
-    """Turns the first SIGINT or SIGTERM into an orderly end; a second one ends the process at once."""
+    """Turns the first SIGINT or SIGTERM into an orderly end; a later one ends the process at once.
+
+    What follows within a second is the same wish: `timeout` and some terminals send a signal to the process and then to
+    its group.
+    """
 
     def __init__(self) -> None:
         self.code = 0  # what the process has to exit with: 128 and the signal's number
         self.name = ""
+        self._since = 0.0
 
     def __enter__(self) -> Stopping:
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -85,10 +92,13 @@ class Stopping:
                 signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        self.code, self.name = 128 + number, signal.Signals(number).name
-        raise SystemExit(self.code)
+        if not self.code:
+            self.code, self.name = 128 + number, signal.Signals(number).name
+            self._since = time.monotonic()
+            raise SystemExit(self.code)
+        if time.monotonic() - self._since > SAME_WISH:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
 
 def main() -> None:

@@ -9,16 +9,21 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ambient.errors import InputError
+from descriptors.categories import CATEGORIES
+
+if TYPE_CHECKING:
+    from ambient.evaluate.choose import EngineChoice
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
-CATEGORIES = ("tf", "polymerase", "histone", "accessibility", "other")
+PAGE = b"<!doctype html"  # how each page begins
+SPACE = "ambient-plus"  # where nobody names one
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -32,8 +37,28 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return add
 
 
-data_set_options = together(
+# What a network is trained from.
+peak_options = together(
     click.option("--genome", type=PATH, help="FASTA of the genome: plain, gzip or bgzip."),
+    click.option("--category", type=click.Choice(CATEGORIES), help="What kind of assay it is."),
+    click.option(
+        "--stranded",
+        is_flag=True,
+        default=None,
+        help="Read each peak on its strand (BED column 6) only, as of CLIP and other RNA.",
+    ),
+    click.option("--exclude", type=PATH, help="BED of regions to leave out."),
+    click.option("--chromosomes", help="Only these, separated by commas."),
+    click.option(
+        "--rename-chromosomes",
+        type=click.Choice(["strip-chr", "add-chr"]),
+        help="Make the names in every file (peaks, regions, annotation, bigWigs) fit the genome's; those that fit "
+        "already stay.",
+    ),
+    click.option("--name", help="Name of the task; the file's name where it is not given."),
+)
+# What else is described.
+description_options = together(
     click.option("--annotation", type=PATH, help="GTF or GFF3 with the genes."),
     click.option("--phastcons", type=PATH, help="bigWig of phastCons scores."),
     click.option("--phylop", type=PATH, help="bigWig of phyloP scores."),
@@ -44,24 +69,12 @@ data_set_options = together(
         default=None,
         help="Find the motifs with homer2, which must be on the PATH.",
     ),
-    click.option("--category", type=click.Choice(CATEGORIES), help="What kind of assay it is."),
-    click.option(
-        "--stranded",
-        is_flag=True,
-        default=None,
-        help="Read each peak on its strand (BED column 6) only, as of CLIP and other RNA.",
-    ),
     click.option("--factor", help="The protein's name, for its domains."),
-    click.option("--interpro", type=PATH, help="TSV (factor, interpro) of protein domains."),
-    click.option("--exclude", type=PATH, help="BED of regions to leave out."),
-    click.option("--chromosomes", help="Only these, separated by commas."),
     click.option(
-        "--rename-chromosomes",
-        type=click.Choice(["strip-chr", "add-chr"]),
-        help="Make the peaks' names fit the genome's.",
+        "--interpro", type=PATH, help="TSV (factor, interpro) of protein domains; needs --factor."
     ),
-    click.option("--name", help="Name of the task; the file's name where it is not given."),
 )
+data_set_options = together(peak_options, description_options)
 
 seed_option = click.option(
     "--seed",
@@ -117,13 +130,13 @@ def engine_options(command: Command) -> Command:
     return _engine_options(with_choice)  # type: ignore[return-value]
 
 
-def split_names(text: str | None) -> list[str] | None:
+def split_names(text: str | None, option: str = "--chromosomes") -> list[str] | None:
     """Split a comma-separated option into its names; None stays None."""
     if text is None:
         return None
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise InputError("--chromosomes: found no name; give names separated by commas")
+        raise InputError(f"{option}: found no name; give names separated by commas")
     return names
 
 
@@ -144,6 +157,44 @@ def check_new_file(path: Path | None, option: str = "--output") -> None:
         )
     if not path.parent.is_dir():
         raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
+    if path.exists() and option != "--store" and _is_read(path, option):
+        raise InputError(
+            f"{option} {path}: it is one of the files that are read; name another file"
+        )
+
+
+def check_new_page(path: Path | None, option: str = "--output") -> None:
+    """Refuse a page's file as `check_new_file` does, and one that holds something else than a page."""
+    check_new_file(path, option)
+    if path is not None and path.exists():
+        with path.open("rb") as stream:
+            is_page = stream.read(len(PAGE)).lower() == PAGE
+        if not is_page:
+            raise InputError(
+                f"{option} {path}: found a file that is no page; name another file, or remove it"
+            )
+
+
+def _is_read(path: Path, option: str) -> bool:
+    """Whether another argument of the command names the same file."""
+    own = option.removeprefix("--").replace("-", "_")
+    others = [v for name, v in click.get_current_context().params.items() if name != own]
+    named = [one for value in others for one in (value if isinstance(value, tuple) else (value,))]
+    return any(isinstance(one, Path) and one.exists() and one.samefile(path) for one in named)
+
+
+def check_sources(engine: EngineChoice, store: Path | None) -> None:
+    """Refuse records and a store that cannot be read, before any work is done."""
+    if not engine.trains and not engine.path.is_file():
+        raise InputError(
+            f"--engine {engine.name}: there is no file {engine.path}; check the path of the records"
+        )
+    check_new_file(store, "--store")
+    if store is not None and store.exists():
+        from ambient.evaluate import Store
+
+        with Store(store):
+            pass
 
 
 def print_json(value: Any) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from descriptors import Descriptors
 
 EXPECTED = ", expected {metric} {mean:.2f} ({low:.2f} to {high:.2f})"
+MOST_PROPOSALS = 1000  # as `ambient.controller.proposer` has it, which is slow to import
 METRICS = {"validation_auroc": "AUROC", "validation_aupr": "AUPR"}  # as a user reads them
 
 
@@ -39,7 +40,13 @@ Example
 @click.option(
     "--controller", required=True, help="A run's folder, a controller's, or a pretrained name."
 )
-@click.option("--top", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--top",
+    type=click.IntRange(1, MOST_PROPOSALS),
+    default=1,
+    show_default=True,
+    help="How many architectures.",
+)
 @click.option("--max-parameters", type=click.IntRange(min=1), help="Propose no larger network.")
 @click.option(
     "--max-flops", type=click.IntRange(min=1), help="Nor one that computes more for one window."
@@ -175,6 +182,10 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
             proven += " in long trainings"
         click.echo(
             f"{rank}. probability {proposal['probability']:.3g}{proven}{told}: {proposal['summary']}"
+        )
+    if proposals[0]["proven"] and proposals[0]["probability"] < 0.5:
+        click.echo(
+            "number 1 comes first for what it reached on the training tasks, however improbable the policy finds it"
         )
     if at_full:
         click.echo(

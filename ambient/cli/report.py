@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ambient.cli.options import PATH, check_new_file
+from ambient.cli.options import PATH, check_new_page
 
 
 @click.command(
@@ -23,7 +23,7 @@ def command(run: Path, output: Path | None) -> None:
     Of a controller: results, proposals, architectures by category, rewards, descriptors. Of a search: the best
     architectures, how it went, what it cost.
     """
-    check_new_file(output)
+    check_new_page(output)
     from ambient.report import write_report
 
     click.echo(f"wrote {write_report(run, output)}")

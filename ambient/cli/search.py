@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +10,8 @@ import click
 
 from ambient.cli.options import (
     PATH,
+    SPACE,
+    check_sources,
     engine_options,
     how_to_go_on,
     json_option,
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from descriptors import Descriptors
 
 METHOD = "amber"  # where neither --method nor a controller's records say another
-SPACE = "ambient-10"  # where neither --space nor a controller names one
 ENAS_SPACE = "amber-12"
 NOT_OF_ENAS = ("batch", "ahead", "from_controller", "descriptors")
 
@@ -139,7 +141,7 @@ def command(
     from ambient.data.corpus import read_corpus
     from ambient.data.prepare import prepare_corpus
     from ambient.search.enas_run import EnasRunConfig, search_enas
-    from ambient.search.run_folder import check_run, hold_run
+    from ambient.search.run_folder import begun_configuration, check_run, hold_run
     from ambient.search.search_run import SearchConfig, search_task
     from ambient.search.start import Start, read_start
 
@@ -148,6 +150,7 @@ def command(
 
     named = read_corpus(corpus)
     named.task(task_name)  # before anything else is looked at
+    check_sources(engine, store)
     if method is None and resume:
         method = _method_of(output)
     _check_options(method or METHOD, turns)
@@ -163,7 +166,7 @@ def command(
         "retry_failed": retry_failed,
     }
     if method == "enas":
-        chosen = _space(space or ENAS_SPACE, None)
+        chosen = _space(space or ENAS_SPACE, None, {})
         settings = EnasRunConfig(turns=turns or 200, evaluations=evaluations or 5, **shared)
         check_run(output, resume)
         with hold_run(output, resume, say), how_to_go_on():
@@ -190,7 +193,7 @@ def command(
         method=method, evaluations=evaluations or 50, batch=batch, ahead=ahead, **shared
     )
     described = _descriptors(descriptors, begun, named)
-    chosen = _space(space, controller)
+    chosen = _space(space, controller, begun_configuration(output, resume))
     with hold_run(output, resume, say), how_to_go_on():
         task = prepare_corpus(named, cache and cache / "tasks", [task_name])[task_name]
         start = None
@@ -284,11 +287,15 @@ def _describe(corpus: Corpus, task: str, cache: Path | None) -> Descriptors:
     return describe_corpus(corpus, [corpus.task(task)], place, workers=1)[task]
 
 
-def _space(given: str | None, controller: Controller | None) -> SearchSpace:
-    """Open the space that is searched: the one that was named, the controller's, or `SPACE`."""
+def _space(
+    given: str | None, controller: Controller | None, begun: Mapping[str, Any]
+) -> SearchSpace:
+    """Open the space that is searched: the one that was named, the controller's, the run's that goes on, or `SPACE`."""
     from ambient.search.start import check_space
-    from ambient.space import open_space
+    from ambient.space import SearchSpace, open_space
 
+    if controller is None and given is None and begun:
+        return SearchSpace.from_dict(begun["space"])
     if controller is None:
         return open_space(given or SPACE)
     if given is not None:

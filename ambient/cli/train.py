@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +10,8 @@ import click
 
 from ambient.cli.options import (
     PATH,
+    SPACE,
+    check_sources,
     engine_options,
     how_to_go_on,
     json_option,
@@ -47,7 +50,10 @@ Example
 @click.option(
     "--stop-early", is_flag=True, help="Give up children that are below the median of their task."
 )
-@click.option("--space", default="ambient-10", show_default=True, help="A name, or a YAML file.")
+@click.option(
+    "--space",
+    help=f"A name, or a YAML file; {SPACE}, or that of the run that goes on, if not given.",
+)
 @click.option("--config", type=PATH, help="YAML: constants of `fidelity` and `controller`.")
 @click.option("--store", type=PATH, help="Remembers evaluations; RUN/store.sqlite if not given.")
 @click.option("--cache", type=PATH, help="A folder that remembers tasks and descriptors.")
@@ -65,7 +71,7 @@ def command(
     ahead: int,
     real_every: int | None,
     stop_early: bool,
-    space: str,
+    space: str | None,
     config: Path | None,
     store: Path | None,
     cache: Path | None,
@@ -88,15 +94,19 @@ def command(
     from ambient.propose import propose_for_tasks
     from ambient.report import controller_figures, write_report
     from ambient.search.joint import JointConfig, read_descriptors, train_jointly
-    from ambient.search.run_folder import check_run, hold_run
-    from ambient.space import open_space
+    from ambient.search.run_folder import begun_configuration, check_run, hold_run
+    from ambient.space import SearchSpace, open_space
 
     def say(text: str) -> None:
         click.echo(text, err=True)
 
     named = read_corpora(corpora)
-    chosen = open_space(space)
     check_run(output, resume)  # before anything else is looked at
+    begun = begun_configuration(output, resume)
+    chosen = open_space(space or SPACE)
+    if begun and space is None:
+        chosen = SearchSpace.from_dict(begun["space"])
+    check_sources(engine, store)
     settings = JointConfig(
         steps=steps,
         hours=hours,
@@ -107,7 +117,7 @@ def command(
         store=store,
         track=track,
         retry_failed=retry_failed,
-        **_constants(config, tasks_per_step, stop_early),
+        **_constants(config, tasks_per_step, stop_early, begun),
     )
     with hold_run(output, resume, say), how_to_go_on():
         click.echo(f"preparing {len(named.training_tasks)} tasks", err=True)
@@ -145,8 +155,10 @@ def command(
     click.echo(f"wrote {output / 'controller'} and {page}")
 
 
-def _constants(config: Path | None, tasks_per_step: int | None, stop_early: bool) -> dict[str, Any]:
-    """Read the constants that a YAML file or a flag overrides."""
+def _constants(
+    config: Path | None, tasks_per_step: int | None, stop_early: bool, begun: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Read the constants that a YAML file or a flag overrides; of a run that goes on its own, where none does."""
     from dataclasses import replace
 
     from ambient.child.fidelity import SEARCH, Fidelity
@@ -155,6 +167,11 @@ def _constants(config: Path | None, tasks_per_step: int | None, stop_early: bool
     from ambient.search.config import AmbientConfig
     from ambient.search.stopping import StoppingConfig
 
+    if begun and config is None and tasks_per_step is None and not stop_early:
+        return {
+            "fidelity": Fidelity.from_dict(begun["fidelity"]),
+            "controller": AmbientConfig.from_dict(begun["controller"]),
+        }
     values = {} if config is None else read_yaml(config, "configuration file")
     unknown = sorted(set(values) - {"fidelity", "controller"})
     if unknown:

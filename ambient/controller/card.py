@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import save as tensors_to_bytes
 
+from ambient.child.count import Limits
 from ambient.controller.card_files import (
     CARD,
     RECORDS,
@@ -27,7 +28,7 @@ from ambient.controller.card_files import (
 from ambient.controller.policy import Policy, PolicyConfig
 from ambient.controller.predictor import Predictor
 from ambient.controller.proposal import NEAREST, Expected, Proposal, Worked
-from ambient.controller.proposer import Proposer
+from ambient.controller.proposer import MOST_PROPOSALS, Proposer
 from ambient.controller.recorded import Proven
 from ambient.controller.scaling import Scaler
 from ambient.errors import RunError
@@ -239,7 +240,8 @@ class Controller:
             Of one data set, or of several. None stands for a data set of which nothing is known: the mean of the
             training tasks.
         top : int
-            How many different networks; fewer come back only where the space has fewer.
+            How many different networks, 1 to 1,000; fewer come back only where the space has fewer, or fewer are
+            accepted.
         accepts : callable, optional
             What a proposal must satisfy; others are passed over.
 
@@ -252,11 +254,13 @@ class Controller:
         ------
         RunError
             The descriptors have another schema version, another finder found their motifs than those
-            of the training tasks, `top` is not positive, or none of the most probable architectures is
-            accepted.
+            of the training tasks, `top` is out of its range, or none of the most probable architectures is
+            accepted: of `Limits` it is said what the smallest of them has.
         """
-        if top < 1:
-            raise RunError(f"propose: top is {top}; ask for at least 1 architecture")
+        if not 1 <= top <= MOST_PROPOSALS:
+            raise RunError(
+                f"propose: top is {top:,}; ask for 1 to {MOST_PROPOSALS:,} architectures"
+            )
         self._say_what_is_not_recorded(descriptors)
         if isinstance(descriptors, Sequence):
             return self._propose(descriptors, top, accepts) if descriptors else []
@@ -268,16 +272,31 @@ class Controller:
 
     def _nearest(self, vectors: np.ndarray, most: int) -> list[tuple[tuple[str, float], ...]]:
         """Give for each vector, (batch, 2 * D), the nearest training tasks; of two as near the first by name."""
-        by_name = sorted(self.tasks, key=lambda task: task.name)
-        names = [task.name for task in by_name]
-        count = len(self.scaler.names)
-        known = torch.tensor([task.vector[:count] for task in by_name]).reshape(-1, count)
-        exact = "donot_use_mm_for_euclid_dist"
-        apart = torch.cdist(torch.from_numpy(vectors[:, :count]), known, compute_mode=exact).numpy()
+        names = [task.name for task in self._by_name]
+        apart = self._distances(vectors)
         order = np.argsort(apart, axis=1, kind="stable")[:, :most]
         nearest = np.array(names, dtype=object)[order].tolist()
         distances = np.take_along_axis(apart, order, axis=1).tolist()
         return [tuple(zip(*pair, strict=True)) for pair in zip(nearest, distances, strict=True)]
+
+    @cached_property
+    def _by_name(self) -> list[TrainingTask]:
+        return sorted(self.tasks, key=lambda task: task.name)
+
+    @cached_property
+    def _places(self) -> torch.Tensor:
+        """Standardised descriptors of the training tasks by name, float32, shape (tasks, D)."""
+        count = len(self.scaler.names)
+        vectors = [task.vector[:count] for task in self._by_name]
+        return torch.tensor(vectors, dtype=torch.float32).reshape(-1, count)
+
+    def _distances(self, vectors: np.ndarray) -> np.ndarray:
+        """Give how far vectors, (batch, D or more), lie from the training tasks by name: float32, (batch, tasks)."""
+        given = torch.from_numpy(vectors[:, : len(self.scaler.names)])
+        # Through products of matrices the distance of a task from itself would not be 0.
+        exact = "donot_use_mm_for_euclid_dist"
+        apart: np.ndarray = torch.cdist(given, self._places, compute_mode=exact).numpy()
+        return apart
 
     def worked(
         self,
@@ -315,10 +334,9 @@ class Controller:
     @cached_property
     def _widest_gap(self) -> float:
         """Largest distance of a training task from the one that is nearest to it."""
-        values = np.array([task.vector[: len(self.scaler.names)] for task in self.tasks])
-        if len(values) < 2:
+        if len(self.tasks) < 2:
             return math.inf
-        apart = np.linalg.norm(values[:, None] - values[None], axis=2)
+        apart = self._distances(self._places.numpy())
         np.fill_diagonal(apart, math.inf)
         return float(apart.min(axis=1).max())
 
@@ -377,4 +395,6 @@ def _on_its_strands(
     """Give what a proposal for a data set must satisfy: a stranded one needs a network that tells its strands apart."""
     if descriptors is None or not descriptors.stranded:
         return accepts
+    if isinstance(accepts, Limits):
+        return replace(accepts, stranded=True)
     return lambda one: not one.reads_both_strands and (accepts is None or accepts(one))

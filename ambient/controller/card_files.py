@@ -46,7 +46,11 @@ def find_controller(name_or_folder: str | Path) -> Path:
     known = (
         f"the pretrained ones are {', '.join(names)}" if names else "no pretrained one is installed"
     )
-    found = f"the folder holds no {CARD}" if given.is_dir() else "there is no such folder or name"
+    found = "there is no such folder or name"
+    if given.is_dir():
+        found = f"the folder holds no {CARD}"
+    elif given.exists():
+        found = "found a file"
     raise RunError(
         f"{name_or_folder}: {found} where a controller was needed; give a run's folder or a name "
         f"({known})"

@@ -169,13 +169,6 @@ class Policy(nn.Module):
         """
         return self.log_probability_and_entropy(descriptors, tokens)[0]
 
-    def entropy(self, descriptors: Tensor, tokens: Tensor) -> Tensor:
-        """Give the entropy met on the way to each architecture, shape (batch,), with gradient.
-
-        Its mean over sampled architectures estimates the entropy of the whole distribution.
-        """
-        return self.log_probability_and_entropy(descriptors, tokens)[1]
-
     def log_probability_and_entropy(
         self, descriptors: Tensor, tokens: Tensor
     ) -> tuple[Tensor, Tensor]:

@@ -338,13 +338,3 @@ class Predictor:
     def noise_deviation(self) -> float:
         """Deviation of one training's result where a data set has as many peaks as those of the records on average."""
         return float(self._posterior.variances["noise"].sqrt()) * self._posterior.data.scale
-
-    @property
-    def importance(self) -> dict[str, list[float]]:
-        """What was learned: variances (in units of the values' variance), weights of decisions and of groups."""
-        variances = np.exp(self.parameters["variances"]).tolist()
-        return {
-            **{name: [value] for name, value in zip(VARIANCES, variances, strict=True)},
-            "decisions": np.exp(self.parameters["decisions"]).tolist(),
-            "groups": np.exp(self.parameters["groups"]).tolist(),
-        }

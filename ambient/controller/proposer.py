@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ambient.child.count import Limits
+from ambient.child.threads import one_thread
 from ambient.controller.beam import Beams, beam, most_probable
 from ambient.controller.policy import Policy
 from ambient.controller.predictor import Predictor
@@ -18,12 +20,11 @@ from ambient.controller.recorded import Proven, Reached, best_on, reached
 from ambient.errors import RunError
 from ambient.space import Architecture
 
-__all__ = ["PROMISE", "Proposer"]
+__all__ = ["MOST_PROPOSALS", "PROMISE", "Proposer"]
 
+MOST_PROPOSALS = 1000  # for one data set: enough to begin any search with; ten thousand take minutes and gigabytes
 LEAST_BEAM_WIDTH = 64  # beginnings kept however few architectures are asked for
-MOST_BEAM_WIDTH = (
-    4096  # and however many of them the user's limits refuse; counting one takes a millisecond
-)
+MOST_BEAM_WIDTH = 4096  # and however many of them the user's limits refuse
 DRAWN = 2000  # from the whole space, where they leave too few of these
 # An untried architecture is promised too much, being the one of very many of which most is expected. It comes before a
 # proven one where it is expected to be better by this many standard deviations of that difference: so on yeast, in
@@ -190,37 +191,50 @@ class Proposer:
         """Keep more beginnings until enough different networks are accepted, or there are no more."""
         width = max(2 * top, LEAST_BEAM_WIDTH)
         judged: dict[str, bool] = {}
+        refused: list[Architecture] = []
         while True:
-            ((tokens, log_probabilities),) = beam(self.policy, vector, width)
+            with one_thread():  # the tensors of one data set are small
+                ((tokens, log_probabilities),) = beam(self.policy, vector, width)
             found = self._networks(tokens, log_probabilities)
             if accepts is not None:
                 for key, (architecture, _) in found.items():
-                    judged.setdefault(key, accepts(architecture))
+                    if key not in judged:
+                        judged[key] = accepts(architecture)
+                        refused += [] if judged[key] else [architecture]
                 found = {key: value for key, value in found.items() if judged[key]}
             is_all = len(tokens) < width
             if len(found) >= top or is_all or width >= MOST_BEAM_WIDTH:
                 break
             width *= 2
         if len(found) < top and accepts is not None and not is_all:
-            found = {**self._draw(vector, accepts), **found}
+            accepted = [one for one in self._drawn if accepts(one)]
+            found = {**self._read(vector, accepted), **found}
+            refused += self._drawn
         if not found:
             others = "" if is_all else f", nor of {DRAWN:,} that were drawn from all,"
+            why = (
+                f": {accepts.shortfall(refused)}" if isinstance(accepts, Limits) else "; raise them"
+            )
             raise RunError(
                 f"propose: none of the {len(judged):,} most probable architectures of the space "
-                f"{self.policy.space.name}{others} is within the limits; raise them"
+                f"{self.policy.space.name}{others} is within the limits{why}"
             )
         return found
 
-    def _draw(self, vector: Tensor, accepts: Accepts) -> _Networks:
-        """Draw from the whole space, each as probable as the other; give what is accepted, as the policy finds it."""
+    @cached_property
+    def _drawn(self) -> list[Architecture]:
+        """Different networks from the whole space, each drawn as probably as the others."""
         rng = np.random.default_rng(0)
-        drawn = {one.key: one for one in (self.policy.space.sample(rng) for _ in range(DRAWN))}
-        found = [one for one in drawn.values() if accepts(one)]
-        if not found:
+        drawn = (self.policy.space.sample(rng) for _ in range(DRAWN))
+        return list({one.key: one for one in drawn}.values())
+
+    def _read(self, vector: Tensor, architectures: Sequence[Architecture]) -> _Networks:
+        """Give the networks with the probability that the policy finds for them."""
+        if not architectures:
             return {}
-        tokens = torch.tensor([one.tokens for one in found])
+        tokens = torch.tensor([one.tokens for one in architectures])
         with torch.no_grad():
-            values = self.policy.log_probability(vector.expand(len(found), -1), tokens)
+            values = self.policy.log_probability(vector.expand(len(tokens), -1), tokens)
         return self._networks(tokens, values)
 
     def _expected(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,20 +50,6 @@ class Records:
             )
         if not np.isfinite(self.values).all():
             raise RunError("predictor: found a value that is not finite; leave failed children out")
-
-    def of_tasks(self, names: Sequence[str]) -> Records:
-        """Keep the evaluations of some tasks."""
-        kept = [index for index, name in enumerate(self.tasks) if name in set(names)]
-        rows = np.isin(self.task, kept)
-        renumbered = np.full(len(self.tasks), -1)
-        renumbered[kept] = np.arange(len(kept))
-        return Records(
-            tuple(self.tasks[index] for index in kept),
-            self.vectors[kept],
-            renumbered[self.task[rows]],
-            self.tokens[rows],
-            self.values[rows],
-        )
 
     def each(self) -> Iterable[tuple[str, tuple[int, ...], float]]:
         """Give of each evaluation its task, its architecture and its value."""

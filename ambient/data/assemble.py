@@ -12,9 +12,9 @@ from ambient.data.corpus import TaskSpec
 from ambient.data.intervals import overlaps
 from ambient.data.negatives import NegativesConfig, choose_negatives, split_rng
 from ambient.data.task import ORIGINS, SPLITS, TaskData
-from ambient.data.windows import Landscape, place_windows
+from ambient.data.windows import BEYOND, Landscape, place_windows
 from ambient.errors import InputError
-from descriptors.genome import Genome, check_chromosomes, respell
+from descriptors.genome import Genome
 from descriptors.peaks import check_strands, read_intervals, read_labelled_windows, read_peaks
 from descriptors.peaks import overlaps as overlapping_rows
 
@@ -47,13 +47,8 @@ class Positives:
 def read_excluded(
     path: str | Path | None, genome: Genome, rename: str | None
 ) -> pd.DataFrame | None:
-    """Read a BED of regions to keep clear of (chromosome, start, end), spelled as the genome spells."""
-    if path is None:
-        return None
-    table = read_intervals(path)
-    names = table["chromosome"].map(lambda name: respell(name, rename, genome.sizes))
-    check_chromosomes(names, genome, str(path), "excluded regions")
-    return table.assign(chromosome=names)
+    """Read a BED of regions to keep clear of, as `read_intervals` does; None where there is none."""
+    return None if path is None else read_intervals(path, genome, rename)
 
 
 def read_positives(ground: Ground, path: Path) -> Positives:
@@ -62,7 +57,8 @@ def read_positives(ground: Ground, path: Path) -> Positives:
     Raises
     ------
     InputError
-        The file is wrong, or none of its peaks lies on a chromosome that takes part.
+        The file is wrong, none of its peaks lies on a chromosome that takes part, or all of its windows are too wide
+        for their chromosomes.
     """
     landscape = ground.landscape
     stranded = landscape.stranded
@@ -90,6 +86,11 @@ def read_positives(ground: Ground, path: Path) -> Positives:
         chosen["summit"].to_numpy(np.int64),
         chosen["strand"].to_numpy(),
     )
+    if len(chosen) and reasons.get(BEYOND) == len(chosen):
+        raise InputError(
+            f"{path}: windows of {landscape.window_bp:,} bp around its {len(chosen):,} peaks all reach past the ends "
+            f"of their chromosomes, of which the longest has {landscape.sizes.max():,} bp; ask for narrower windows"
+        )
     counted = {**peaks.source.left_out, "on an excluded region": int((~kept).sum()), **reasons}
     left_out = {f"peaks: {reason}": count for reason, count in counted.items() if count}
     return Positives(starts, occupied, left_out)

@@ -6,10 +6,10 @@ import functools
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ambient.data.prepare import open_genome
 from ambient.data.split import is_skipped
 from ambient.errors import InputError, RunError
 from ambient.files import short_hash, write_atomic
+from ambient.processes import leave_with_parent
 from ambient.version import __version__
 from descriptors.annotation import Annotation, read_annotation
 from descriptors.genome import Genome
@@ -79,7 +80,7 @@ def describe_corpus(
     names = [n for n in open_genome(corpus).sizes if not is_skipped(n, corpus.skip_chromosomes)]
     chromosomes = corpus.split.training_chromosomes(names)
     arguments = {spec.name: _arguments(corpus, spec, chromosomes, seed) for spec in specs}
-    places = {} if cache is None else _places(cache, corpus, arguments)
+    places = {} if cache is None else _places(cache, arguments)
     described: dict[str, Descriptors] = {}
     for name, place in places.items():
         if (remembered := _remembered(place, name)) is not None:
@@ -117,9 +118,7 @@ def _arguments(
     }
 
 
-def _places(
-    cache: Path, corpus: Corpus, arguments: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Path]:
+def _places(cache: Path, arguments: Mapping[str, Mapping[str, Any]]) -> dict[str, Path]:
     """Give the file that remembers each task: named by the code, the contents of all files and the options."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -160,14 +159,15 @@ def _remembered(place: Path, name: str) -> Descriptors | None:
 def _describe_many(
     missing: Mapping[str, Mapping[str, Any]], workers: int | None
 ) -> Iterator[tuple[str, Descriptors]]:
-    """Yield names and descriptors as they are done."""
+    """Yield names and descriptors as they are done; where that is broken off, so are the descriptions under way."""
     workers = min(workers or os.cpu_count() or 1, len(missing))
     if workers <= 1:
         for name, arguments in missing.items():
             yield name, _describe_one(arguments)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _begin_worker) as executor:
+    leash, own_end = context.Pipe(duplex=False)
+    with leash, own_end, ProcessPoolExecutor(workers, context, _begin_worker, (leash,)) as executor:
         names = {
             executor.submit(_describe_one, arguments): name for name, arguments in missing.items()
         }
@@ -180,21 +180,12 @@ def _describe_many(
                 "use fewer workers"
             ) from error
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)  # then the ends of the leash are closed
 
 
-def _begin_worker() -> None:
-    # An interrupt is for the parent to answer, which lets the workers end what they are at.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """Wait for the end of the parent, which a killed one cannot announce; then end at once."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
+def _begin_worker(leash: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent to answer
+    leave_with_parent(leash=leash)
 
 
 def _describe_one(arguments: Mapping[str, Any]) -> Descriptors:

@@ -100,7 +100,7 @@ def write_encode_tasks(
     Raises
     ------
     InputError
-        The file cannot be read or lacks a column, or no row of it can be a task.
+        The file is absent, cannot be read or lacks a column, or no row of it can be a task.
 
     Notes
     -----
@@ -114,6 +114,10 @@ def write_encode_tasks(
     of one alone hold everything that was called.
     """
     metadata = Path(metadata)
+    if not metadata.is_file():
+        raise InputError(
+            f"{metadata}: there is no such file; name the metadata.tsv of the portal's batch download"
+        )
     rows, header = read_rows(metadata)
     column = next((name for name in _ASSEMBLY if name in header), _ASSEMBLY[0])
     for name in (*_NEEDED, column):

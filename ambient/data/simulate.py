@@ -19,6 +19,7 @@ WINDOW_BP = 200
 # One peak of each data set in so many bases of the genome.
 BP_PER_PEAK = 1000
 LEAST_GENOME_BP = 50_000
+LINE_BP = 80  # of the genome's file
 
 _LETTERS = np.frombuffer(b"ACGT", dtype=np.uint8)
 _VALIDATION, _TEST = (3, 8), (5, 10)
@@ -161,14 +162,14 @@ def _peak_lines(genome: SimulatedGenome, name: str, sites: Sites, narrow: bool) 
     return "".join(lines)
 
 
-def _write_fasta(path: Path, genome: SimulatedGenome, width: int = 80) -> None:
+def _write_fasta(path: Path, genome: SimulatedGenome) -> None:
     with path.open("wb") as stream:
         for number in range(CHROMOSOMES):
             start = number * genome.chromosome_bp
             text = _LETTERS[genome.codes[start : start + genome.chromosome_bp]].tobytes()
             stream.write(f">chr{number + 1}\n".encode())
-            for at in range(0, len(text), width):
-                stream.write(text[at : at + width] + b"\n")
+            for at in range(0, len(text), LINE_BP):
+                stream.write(text[at : at + LINE_BP] + b"\n")
 
 
 def _gtf_lines(genome: SimulatedGenome) -> str:

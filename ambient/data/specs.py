@@ -12,10 +12,9 @@ from typing import Any
 
 from ambient.data.strict import Section, existing, nearest
 from ambient.errors import InputError
+from descriptors.categories import CATEGORIES
 
 __all__ = ["CATEGORIES", "TaskSpec", "Tiles", "read_rows", "read_tasks"]
-
-CATEGORIES = ("tf", "polymerase", "histone", "accessibility", "other")
 
 # Other spellings of the categories that published tables use.
 _SPELLINGS = {

@@ -18,6 +18,7 @@ __all__ = ["Landscape", "place_windows"]
 STEP_PER_WINDOW = 2
 # A large genome is looked at more thinly: no task needs more candidates than this.
 MOST_CANDIDATES = 4_000_000
+BEYOND = "window leaves the chromosome"  # why a window is left out
 
 
 class Landscape:
@@ -222,7 +223,7 @@ def place_windows(
     unique = np.unique(starts[~unknown])
     counts = {
         "on a chromosome that takes no part": int(foreign.sum()),
-        "window leaves the chromosome": int(beyond.sum()),
+        BEYOND: int(beyond.sum()),
         "window covers N": int(unknown.sum()),
         "same window twice": int((~unknown).sum() - len(unique)),
     }

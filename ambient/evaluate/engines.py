@@ -43,8 +43,8 @@ class Engine:
     Results depend on the requests alone: not on their order, nor on how many run at once. An engine
     is a context manager; leaving it closes it.
 
-    What an engine is made of: `capacity`, `task_hash`, `submit`, and the two that `Results` calls,
-    `_next` and `_give_up`.
+    What an engine is made of: `capacity`, `task_hash`, `submit`, and the three that `Results` calls,
+    `_next`, `_ready_now` and `_give_up`.
     """
 
     _is_giving = False  # whether some `Results` of this engine is in use

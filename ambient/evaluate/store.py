@@ -165,7 +165,7 @@ class Store:
         fidelity : str, optional
             Hash of the fidelity asked for.
         state : str, optional
-            "done" or "failed".
+            "done", "stopped" or "failed".
 
         Raises
         ------

@@ -105,14 +105,14 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def schema_version(connection: sqlite3.Connection, path: Path, schema: str = "main") -> int:
+def schema_version(connection: sqlite3.Connection, path: Path) -> int:
     """Give the schema version of a store; raise `RunError` where the file is none."""
-    application = connection.execute(f"PRAGMA {schema}.application_id").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
         raise RunError(
             f"{path}: found a file that is not a store of evaluations; name another file"
         )
-    version: int = connection.execute(f"PRAGMA {schema}.user_version").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if not 1 <= version <= SCHEMA_VERSION:
         raise RunError(
             f"{path}: the store has schema version {version}, this ambient reads versions 1 to "

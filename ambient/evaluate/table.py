@@ -16,7 +16,7 @@ from ambient.evaluate.records import Evaluation, Request
 if TYPE_CHECKING:
     from ambient.space import Architecture
 
-__all__ = ["TableEngine", "open_table", "read_recorded"]
+__all__ = ["TableEngine", "is_store", "open_table", "read_recorded"]
 
 CAPACITY = 1 << 20  # requests at once
 SQLITE = b"SQLite format 3\0"  # how a store begins
@@ -122,6 +122,12 @@ def open_table(path: Path) -> TableEngine:
     return TableEngine(read_recorded(path))
 
 
+def is_store(path: Path) -> bool:
+    """Whether a file begins as a store does."""
+    with path.open("rb") as stream:
+        return stream.read(len(SQLITE)) == SQLITE
+
+
 def read_recorded(path: Path) -> list[Evaluation]:
     """Read all recorded evaluations of a file.
 
@@ -140,13 +146,12 @@ def read_recorded(path: Path) -> list[Evaluation]:
 
     if not path.is_file():
         raise RunError(f"engine: found no file {path} to replay; check the path of the records")
-    with path.open("rb") as stream:
-        is_store = stream.read(len(SQLITE)) == SQLITE
+    from_store = is_store(path)
     with (
         tempfile.TemporaryDirectory(prefix="ambient-table-") as folder,
-        Store(path if is_store else Path(folder) / "store.sqlite") as store,
+        Store(path if from_store else Path(folder) / "store.sqlite") as store,
     ):
-        if not is_store:
+        if not from_store:
             import_table(store, path)
         return list(store.rows())
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import shutil
 import signal
 import sys
-import threading
 from dataclasses import fields
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ambient.evaluate.engines import TrainingFunction, default_train, evaluate_request
 from ambient.evaluate.records import Evaluation, Request
 from ambient.evaluate.spill import load_spilled_task
+from ambient.processes import leave_with_parent
 
 if TYPE_CHECKING:
     from ambient.data.task import TaskData
@@ -56,7 +54,7 @@ def work(
     # An interrupt reaches the whole group of processes; what follows is for the parent to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
-    threading.Thread(target=_leave_with_parent, args=(folder,), daemon=True).start()
+    leave_with_parent(folder)
 
     import torch
 
@@ -109,12 +107,3 @@ def _leave_memory_to_others() -> None:
     import torch
 
     torch.cuda.empty_cache()
-
-
-def _leave_with_parent(folder: str) -> None:
-    """Wait for the end of the parent, then end in the middle of whatever is being trained."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    shutil.rmtree(folder, ignore_errors=True)
-    os._exit(1)

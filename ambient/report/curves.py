@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ambient.report.summary import Interval
+from ambient.report.summary import Interval, mean_auroc, t_interval
 
 __all__ = [
     "EVALUATIONS",
@@ -182,7 +181,9 @@ def band_of(curves: Sequence[Curve], measure: str, axis: str) -> Band | None:
         return None
     if len(kept) > MOST_POINTS:
         kept = kept[np.unique(np.linspace(0, len(kept) - 1, MOST_POINTS).round().astype(int))]
-    return Band(places[kept], *_intervals(values[:, kept]))
+    mean, low, high = t_interval(values[:, kept])
+    # Cut to what an AUROC can be, as `mean_auroc` does.
+    return Band(places[kept], mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
 
 
 def interval_at(curves: Sequence[Curve], measure: str, axis: str, place: float) -> Interval | None:
@@ -190,20 +191,7 @@ def interval_at(curves: Sequence[Curve], measure: str, axis: str, place: float) 
     values = [float(curve.at(measure, axis, np.array([place]))[0]) for curve in curves]
     if not np.isfinite(values).all():
         return None
-    mean, low, high = (float(found[0]) for found in _intervals(np.array(values)[:, None]))
-    alone = len(values) == 1
-    return Interval(mean, None if alone else low, None if alone else high, len(values))
-
-
-def _intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give mean and 95% t interval of each column, as `mean_interval` does, cut to what an AUROC can be."""
-    mean, repeats = values.mean(axis=0), len(values)
-    if repeats == 1:
-        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(repeats - 1, 0.975)) * values.std(axis=0, ddof=1) / math.sqrt(repeats)
-    return mean, np.maximum(mean - half, 0.0), np.minimum(mean + half, 1.0)
+    return mean_auroc(values)
 
 
 def break_even(values: np.ndarray, level: float) -> int | None:

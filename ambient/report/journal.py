@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ambient.errors import RunError
 from ambient.report.checks import as_list, as_mapping, as_numbers, broken
+from ambient.search.journal import read_finished
 
 __all__ = ["Evaluated", "read_journal"]
 
@@ -52,26 +51,14 @@ def read_journal(
     Raises
     ------
     RunError
-        A line is not what it should be.
+        A line is damaged, or not what it should be.
     """
     if not path.exists():
         return None, False
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    records, torn = read_finished(path)
     steps: dict[int, dict[str, Any]] = {}
-    torn = False
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, record in enumerate(records, start=1):
         where = f"{path}:{number}"
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            if number == len(lines):
-                torn = True
-                break
-            raise RunError(
-                f"{where}: found something that is not JSON ({error}); remove the line"
-            ) from error
         as_mapping(record, where, "step", "evaluations", "logs")
         # A resumed run writes some steps again: the last counts.
         steps[int(record["step"])] = _step(record, where, metric, choices)

@@ -25,21 +25,21 @@ COMPARISON = "comparison.json"  # no command makes it for a run; one trains what
 MADE_BY_SEARCH = {
     "journal.jsonl": (
         "the architectures that were evaluated, step by step",
-        "ambient search CORPUS --task TASK --output RUN",
+        "ambient search CORPUS --task TASK --output RUN --resume",
     ),
 }
 MADE_BY = {
     "journal.jsonl": (
         "the rewards and the controller's diagnostics of each step",
-        "ambient train CORPUS --output RUN",
+        "ambient train CORPUS --output RUN --resume",
     ),
     "descriptors.json": (
         "the descriptors and the motifs of the tasks",
-        "ambient train CORPUS --output RUN",
+        "ambient train CORPUS --output RUN --resume",
     ),
     "proposals.json": (
         "the architectures that the controller proposes",
-        "ambient train CORPUS --output RUN",
+        "ambient train CORPUS --output RUN --resume",
     ),
     COMPARISON: (
         "the proposals were not trained here",

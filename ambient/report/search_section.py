@@ -72,7 +72,7 @@ def _chosen(run: RunFolder) -> int | None:
     kept = run.path / BEST
     if run.method not in CHOOSING or not kept.is_file():
         return None
-    tokens = tuple(read_json(kept, "architecture file")["tokens"])
+    tokens = tuple(read_json(kept, "file of an architecture")["tokens"])
     each = (at for at, one in enumerate(_evaluated(run)) if one.tokens == tokens)
     return next(each, None)
 

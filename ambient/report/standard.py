@@ -26,6 +26,8 @@ __all__ = [
 # The assay's flags are the categories themselves: with them, likeness would only say them again.
 _COMPARED = np.array([descriptor.group != "assay" for descriptor in DESCRIPTORS])
 
+NAMED = 3  # descriptors that a component is named by
+
 Described = Mapping[str, Mapping[str, Any]]
 
 
@@ -159,15 +161,13 @@ class Components:
     imputed: tuple[int, ...]  # values of each task that were missing and count as the mean
 
 
-def components(scores: np.ndarray, named: int = 3) -> Components | None:
+def components(scores: np.ndarray) -> Components | None:
     """Find the first two principal components of the tasks' standardised descriptors.
 
     Parameters
     ----------
     scores : ndarray, float64, shape (descriptors, tasks)
         As `standardise` gives.
-    named : int
-        How many descriptors are named for each component.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def components(scores: np.ndarray, named: int = 3) -> Components | None:
     ]
     leading = []
     for axis in plane.axes:
-        heaviest = np.argsort(-np.abs(axis), kind="stable")[:named]
+        heaviest = np.argsort(-np.abs(axis), kind="stable")[:NAMED]
         leading.append(tuple(f"{names[at]} {'+' if axis[at] > 0 else '−'}" for at in heaviest))
     return Components(
         places=plane.places,

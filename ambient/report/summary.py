@@ -18,6 +18,7 @@ __all__ = [
     "mean_auroc",
     "mean_interval",
     "summarise",
+    "t_interval",
 ]
 
 
@@ -102,22 +103,39 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     -------
     Interval or None
         None for no values; without bounds for one.
+    """
+    count = len(values)
+    if count == 0:
+        return None
+    mean, low, high = map(float, t_interval(np.asarray(values, dtype=np.float64)))
+    return Interval(mean, None, None, 1) if count == 1 else Interval(mean, low, high, count)
+
+
+def t_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the mean along the first axis and its 95% t interval.
+
+    Parameters
+    ----------
+    values : array, float64, shape (n, ...)
+        Independent measurements, at least one.
+
+    Returns
+    -------
+    mean, low, high : array, float64, shape (...)
+        The bounds are NaN where n is 1.
 
     Source
     ------
     Student (1908): mean +- t(0.975, n - 1) * s / sqrt(n), s with n - 1.
     """
-    count = len(values)
-    if count == 0:
-        return None
-    array = np.asarray(values, dtype=np.float64)
-    mean = float(array.mean())
+    mean, count = values.mean(axis=0), len(values)
     if count == 1:
-        return Interval(mean, None, None, 1)
+        unknown = np.full_like(mean, np.nan)
+        return mean, unknown, unknown
     from scipy.special import stdtrit
 
-    half = float(stdtrit(count - 1, 0.975)) * float(array.std(ddof=1)) / math.sqrt(count)
-    return Interval(mean, mean - half, mean + half, count)
+    half = float(stdtrit(count - 1, 0.975)) * values.std(axis=0, ddof=1) / math.sqrt(count)
+    return mean, mean - half, mean + half
 
 
 def mean_auroc(values: Sequence[float]) -> Interval | None:

@@ -30,10 +30,9 @@ from ambient.search.journal import Journal, read_journal
 from ambient.search.loop import Step, run_search
 from ambient.search.run_folder import (
     CHECKPOINTS,
-    CONFIGURATION,
     JOURNAL,
+    begun_configuration,
     open_run,
-    read_configuration,
 )
 from ambient.search.tracked import add_costs, evaluation_table, step_values
 from ambient.track import Tracker, open_tracker
@@ -267,9 +266,7 @@ def train_jointly(
 
 def _records_of(folder: Path, resume: bool) -> Path | None:
     """Say from which records a run that goes on has learned; None where from none."""
-    if not (resume and (folder / CONFIGURATION).is_file()):
-        return None
-    begun = read_configuration(folder)
+    begun = begun_configuration(folder, resume)
     kind, _, path = str(begun.get("engine")).partition(":")  # all that older runs say of it
     path = begun.get("records", path if kind == "predictor" else "")
     return Path(path) if path else None

@@ -13,7 +13,7 @@ from typing import Any
 from ambient.errors import RunError
 from ambient.files import disk_errors, sha256_of_bytes, write_all, write_atomic
 
-__all__ = ["Journal", "read_journal", "read_whole_steps"]
+__all__ = ["Journal", "read_finished", "read_journal", "read_whole_steps"]
 
 SEALED = re.compile(rb'(.+), "sha256": "([0-9a-f]{64})"\}', re.DOTALL)
 # Lines without a hash, of journals before there was one, hold exactly these.
@@ -113,12 +113,30 @@ def read_journal(path: str | Path) -> list[dict[str, Any]]:
     RunError
         A line is damaged, or the file cannot be read.
     """
-    steps, fault = read_whole_steps(path)
+    return read_finished(path)[0]
+
+
+def read_finished(path: str | Path) -> tuple[list[dict[str, Any]], bool]:
+    """Read a journal as `read_journal` does, and say whether a last line was passed over.
+
+    Returns
+    -------
+    steps : list of dict
+        As `Step.to_dict` gives them, one for each line.
+    is_cut_short : bool
+        Whether more follows the last whole line: a crash cut it, or a run is writing it now.
+
+    Raises
+    ------
+    RunError
+        A line is damaged, or the file cannot be read.
+    """
+    steps, fault, is_cut_short = _read(Path(path))
     if fault is not None:
         raise RunError(
             f"{fault}; resume to make the steps from there on again, or restore the file"
         )
-    return steps
+    return steps, is_cut_short
 
 
 def read_whole_steps(path: str | Path) -> tuple[list[dict[str, Any]], str | None]:
@@ -142,11 +160,16 @@ def read_whole_steps(path: str | Path) -> tuple[list[dict[str, Any]], str | None
     RunError
         The file cannot be read.
     """
-    path = Path(path)
+    steps, fault, _ = _read(Path(path))
+    return steps, fault
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], str | None, bool]:
+    """Give the whole steps up to the first damaged line, that damage, and whether the last line lacks its end."""
     try:
-        *lines, _unfinished = path.read_bytes().split(b"\n")
+        *lines, unfinished = path.read_bytes().split(b"\n")
     except FileNotFoundError:
-        return [], None
+        return [], None, False
     except OSError as error:
         raise RunError(
             f'{path}: found "{error.strerror}" where a readable journal was needed; correct it and resume'
@@ -161,9 +184,9 @@ def read_whole_steps(path: str | Path) -> tuple[list[dict[str, Any]], str | None
             else:
                 step = _old_step(line)
         except ValueError as error:
-            return steps, f"{path}:{number}: found a damaged line ({error})"
+            return steps, f"{path}:{number}: found a damaged line ({error})", bool(unfinished)
         steps.append(step)
-    return steps, None
+    return steps, None, bool(unfinished)
 
 
 def _sealed_lines(steps: Sequence[Mapping[str, Any]]) -> list[tuple[bytes, str]]:

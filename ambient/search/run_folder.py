@@ -6,15 +6,17 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ambient.errors import RunError
+from ambient.errors import InputError, RunError
 from ambient.files import (
     PART,
+    DiskError,
     disk_errors,
     make_folder,
     read_yaml,
@@ -29,6 +31,7 @@ __all__ = [
     "CHECKPOINTS",
     "CONFIGURATION",
     "JOURNAL",
+    "begun_configuration",
     "check_run",
     "hold_run",
     "open_run",
@@ -59,8 +62,6 @@ def check_run(folder: Path, resume: bool) -> bool:
         raise RunError(
             f"{folder}: found a file where a run's folder was needed; name another --output"
         )
-    if not folder.parent.is_dir():
-        raise RunError(f"{folder}: the folder {folder.parent} does not exist; make it first")
     held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     # A process that was killed while it began a run leaves these.
     held = [name for name in held if name != LOCK and not name.endswith(PART)]
@@ -85,16 +86,18 @@ def hold_run(
 
     The lock is the system's (`flock` on `.lock` in the folder), so it ends with the process, however that ends.
     Within one process it may be taken again. What a killed process left half-written is removed. Where the journal
-    lost steps that a checkpoint builds on, the checkpoint is set aside and the one before it is gone back to.
+    lost steps that a checkpoint builds on, the checkpoint is set aside and the one before it is gone back to. A run
+    that a user's mistake ends before its first evaluation leaves nothing, so that the corrected command finds the
+    folder as it was.
 
     Parameters
     ----------
     folder : path
-        Absent or empty for a new run.
+        Absent or empty for a new run; folders above it are made where they are absent.
     resume : bool
         Whether a run that the folder holds is to go on.
     say : callable, optional
-        Told in a sentence what was set aside, or that the file system cannot lock.
+        Told in a sentence what was set aside, that there is nothing to go on with, or that the file system cannot lock.
 
     Raises
     ------
@@ -108,23 +111,57 @@ def hold_run(
     if name in _held:
         yield
         return
-    check_run(folder, resume)
-    made = not folder.exists()
-    make_folder(folder)
+    goes_on = check_run(folder, resume)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(made):
+        make_folder(place)
     try:
         with _locked(folder, say):
             # Again, now that no other process can begin or end a run here.
             if check_run(folder, resume):
                 _make_agree(folder, say)
+            elif resume:
+                say(f"{folder}: found no run to go on with; begins one")
             for place in (folder, folder / CHECKPOINTS, folder / "controller"):
                 remove_parts(place)
             for part in folder.glob(STORE_PARTS):
                 part.unlink(missing_ok=True)
-            yield
+            try:
+                yield
+            except InputError as error:
+                if not (goes_on or isinstance(error, DiskError) or _has_results(folder)):
+                    _empty(folder)
+                raise
     finally:
-        if made:
+        for place in made:
             with contextlib.suppress(OSError):  # holds a run, as a rule
-                folder.rmdir()
+                place.rmdir()
+
+
+def _has_results(folder: Path) -> bool:
+    """Whether a run has evaluated anything, or what it has can no longer be told."""
+    from ambient.evaluate import Store
+
+    if any(path.stat().st_size for path in folder.glob(JOURNAL)) or any(folder.glob(CHECKPOINTS)):
+        return True
+    for path in folder.glob("store.sqlite"):
+        try:
+            with Store(path) as store:
+                return len(store) > 0
+        except RunError:
+            return True
+    return False
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a run that has done nothing has written."""
+    for path in folder.iterdir():
+        if path.name == LOCK:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 @contextlib.contextmanager
@@ -247,12 +284,30 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     return read_yaml(path, "run's configuration", RunError)
 
 
+def begun_configuration(folder: Path, resume: bool) -> dict[str, Any]:
+    """Read the configuration of a run that is to go on; nothing where none is, or there is no run yet."""
+    return read_configuration(folder) if resume and (folder / CONFIGURATION).is_file() else {}
+
+
 def _check_same(
     folder: Path, begun: dict[str, Any], now: dict[str, Any], may_differ: tuple[str, ...]
 ) -> None:
     for key in sorted((set(begun) | set(now)) - {"version", *may_differ}):
-        if begun.get(key) != now.get(key):
+        difference = _first_difference(key, begun.get(key), now.get(key))
+        if difference is not None:
+            name, before, found = difference
             raise RunError(
-                f"{folder}: the run was begun with {key} = {begun.get(key)!r}, found {now.get(key)!r} now; "
+                f"{folder}: the run was begun with {name} = {before!r}, found {found!r} now; "
                 "give the same value, or begin a new run in another folder"
             )
+
+
+def _first_difference(name: str, begun: Any, now: Any) -> tuple[str, Any, Any] | None:
+    """Name the first value in which two parts of a configuration differ, as controller.tasks_per_step."""
+    if isinstance(begun, dict) and isinstance(now, dict):
+        for key in sorted({*begun, *now}):
+            found = _first_difference(f"{name}.{key}", begun.get(key), now.get(key))
+            if found is not None:
+                return found
+        return None
+    return None if begun == now else (name, begun, now)

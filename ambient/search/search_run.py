@@ -252,6 +252,12 @@ def best_of(evaluations: Sequence[Evaluation], where: object = "search") -> Eval
     """
     scored = [(reward(one, METRIC), one) for one in evaluations]
     done = [(value, one) for value, one in scored if value is not None]
+    failed = [one for one in evaluations if one.state == "failed"]
+    if not done and failed:
+        raise RunError(
+            f"{where}: none of {len(evaluations)} evaluations has a {METRIC}, {len(failed)} failed, the first with "
+            f"{failed[0].reason!r}; correct what is wrong, then begin anew with another --output"
+        )
     if not done:
         raise RunError(
             f"{where}: none of {len(evaluations)} evaluations has a {METRIC}; see that --max-parameters "

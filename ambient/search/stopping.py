@@ -40,8 +40,8 @@ class EarlyStopping:
     """Remembers what the children of each task had reached after some epochs, and asks it of later ones.
 
     A child below the median of the task's earlier children at the same epoch is given up. What it
-    would have earned is guessed: what it had reached, and what those that went on gained from there
-    on average.
+    would have earned is guessed: what it had reached, and the median of what those that went on
+    gained from there.
 
     Parameters
     ----------

@@ -28,11 +28,7 @@ def named_space(name: str) -> SearchSpace:
     SpaceError
         There is no space of that name; the nearest one is named.
     """
-    if name not in published_spaces():
-        raise SpaceError(
-            unknown("search space", "name", name, published_spaces())
-            + "; for a space of your own, read its file with SearchSpace.read"
-        )
+    _check_published(name, "read its file with SearchSpace.read")
     with as_file(files("ambient.space") / "published" / f"{name}.yaml") as path:
         return SearchSpace.read(path)
 
@@ -47,4 +43,14 @@ def open_space(name_or_path: str) -> SearchSpace:
     """
     if name_or_path.endswith((".yaml", ".yml")):
         return SearchSpace.read(name_or_path)
+    _check_published(name_or_path, "name its YAML file")
     return named_space(name_or_path)
+
+
+def _check_published(name: str, otherwise: str) -> None:
+    """Refuse a name that no published space has, and say what to do for a space of one's own."""
+    if name not in published_spaces():
+        raise SpaceError(
+            unknown("search space", "name", name, published_spaces())
+            + f"; for a space of your own, {otherwise}"
+        )

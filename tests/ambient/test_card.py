@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
+from conditional_space import CONDITIONAL
 
 from ambient.controller import card_files
 from ambient.controller.card import Controller, TrainingTask
@@ -123,6 +125,22 @@ def test_asking_for_more_than_the_space_holds_gives_all_of_it_with_probability_o
     assert math.fsum(p.probability for p in proposals) == pytest.approx(1, abs=1e-5)
 
 
+def test_the_probability_of_a_network_that_several_token_lists_spell_is_their_sum() -> None:
+    several = SearchSpace.from_dict(yaml.safe_load(CONDITIONAL))
+    own = controller()
+    own = replace(own, policy=Policy(several, PolicyConfig(hidden=8), len(NAMES), seed=3))
+    lists = list(several.enumerate())
+    vector = torch.from_numpy(own.scaler.transform(TASKS[0])).expand(len(lists), -1)
+    with torch.no_grad():
+        values = own.policy.log_probability(vector, torch.tensor([one.tokens for one in lists]))
+    expected: dict[str, float] = {}
+    for one, value in zip(lists, values.tolist(), strict=True):
+        expected[one.key] = expected.get(one.key, 0.0) + math.exp(value)
+    assert len(expected) < len(lists)
+    found = {one.architecture.key: one.probability for one in own.propose(TASKS[0], top=1000)}
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_probability_is_that_of_the_policy() -> None:
     own = controller()
     best = own.propose(TASKS[1])[0]
@@ -154,6 +172,22 @@ def test_the_nearest_training_task_of_a_training_task_is_itself() -> None:
         for task, vector in zip(TASKS, vectors, strict=True)
     }
     assert dict(own.nearest(TASKS[2])) == pytest.approx(expected)
+
+
+def test_a_place_as_far_as_two_training_tasks_lie_apart_is_not_outside() -> None:
+    zeros, ones = (0.0,) * len(NAMES), (1.0,) * len(NAMES)
+    plain = Scaler(SCHEMA_VERSION, tuple(NAMES), ("identity",) * len(NAMES), zeros, ones)
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        there = generator.normal(size=len(NAMES)).astype(np.float32).tolist()
+        tasks = tuple(
+            TrainingTask(name, (*vector, *zeros), None)
+            for name, vector in (("there", there), ("middle", zeros))
+        )
+        own = replace(controller(), scaler=plain, tasks=tasks)
+        for times, outside in ((1, False), (1.001, True)):
+            values = {name: -times * one for name, one in zip(NAMES, there, strict=True)}
+            assert own.is_outside(replace(TASKS[0], values=values)) is outside
 
 
 def test_tampered_weights_are_refused_and_both_hashes_named(saved: Path) -> None:
@@ -234,8 +268,9 @@ def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
 
 
 def test_asking_for_no_architecture_is_refused() -> None:
-    with pytest.raises(RunError, match="top is 0"):
-        controller().propose(TASKS[0], top=0)
+    for top in ("0", "1,001", "100,000"):
+        with pytest.raises(RunError, match=f"top is {top}; ask for 1 to 1,000 architectures"):
+            controller().propose(TASKS[0], top=int(top.replace(",", "")))
 
 
 def test_descriptors_of_another_schema_are_refused() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from tiny_children import architectures
+from tiny_children import SPACE, STRANDS, architectures
 from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from ambient.child.count import check_limits, count_flops, count_parameters
+from ambient.child.count import Limits, check_limits, count_flops, count_parameters
 from ambient.child.layers import BothStrands, GlobalMax, LastState
 
 
@@ -78,3 +80,42 @@ def test_limits_say_what_exceeds_them_and_draw_nothing_at_random(limit: str, wha
         assert exceeds(one) == said
     assert torch.equal(torch.get_rng_state(), state)
     assert check_limits(60) is None
+
+
+def test_what_falls_short_names_each_limit_that_refuses_and_the_smallest() -> None:
+    networks = [one.build(60, 1) for one in SPACE.enumerate()]
+    least = min(map(count_parameters, networks))
+    fewest = min(count_flops(one, 60) for one in networks)
+    few = Limits(60, max_parameters=least - 1, max_flops=10**9)
+    assert not any(map(few, SPACE.enumerate()))
+    said = f"the smallest has {least:,} parameters, above the limit of {least - 1:,}"
+    assert few.shortfall(SPACE.enumerate()) == f"{said}; raise it"
+    both = Limits(60, max_parameters=least - 1, max_flops=7)
+    assert both.shortfall(SPACE.enumerate()) == (
+        f"{said}, and {fewest:,} floating-point operations, above the limit of 7; raise them"
+    )
+
+
+def test_of_two_limits_each_is_told_from_what_the_other_lets_through() -> None:
+    one, other = SPACE.architecture([0, 0]), replace(SPACE.architecture([5, 0]), window_bp=10)
+    sizes = [
+        (count_parameters(each.build(width, 1)), count_flops(each.build(width, 1), width))
+        for each, width in ((one, 60), (other, 10))
+    ]
+    (small, costly), (large, cheap) = sizes
+    assert small < large
+    assert cheap < costly
+    limits = Limits(60, max_parameters=small, max_flops=cheap)
+    assert limits.shortfall([one, other]) == (
+        f"the smallest has {large:,} parameters, above the limit of {small:,}, and {costly:,} floating-point "
+        f"operations, above the limit of {cheap:,}; raise them"
+    )
+
+
+def test_on_a_stranded_data_set_only_networks_that_tell_strands_apart_are_counted() -> None:
+    apart = [one for one in STRANDS.enumerate() if not one.reads_both_strands]
+    least = min(count_parameters(one.build(60, 1)) for one in apart)
+    limits = Limits(60, max_parameters=1, stranded=True)
+    assert f"the smallest has {least:,} parameters" in limits.shortfall(STRANDS.enumerate())
+    both = [one for one in STRANDS.enumerate() if one.reads_both_strands]
+    assert "all of them read both strands alike" in limits.shortfall(both)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -157,11 +160,10 @@ def test_files_that_change_places_are_not_mistaken_for_each_other(path: Path) ->
     cache = path.parent / "cache"
     for name in ("a.tsv", "b.bed"):
         (path.parent / name).write_text("factor\tinterpro\nReb1\tIPR013087\n")
-    corpus = read_corpus(path)
     places = []
     for roles in (("phastcons", "phylop"), ("phylop", "phastcons")):
         files = dict(zip(roles, (path.parent / "a.tsv", path.parent / "b.bed"), strict=True))
-        places.append(module._places(cache, corpus, {"T0": {"name": "T0", **files}})["T0"])
+        places.append(module._places(cache, {"T0": {"name": "T0", **files}})["T0"])
     assert places[0] != places[1]
 
 
@@ -244,3 +246,38 @@ def test_a_killed_run_leaves_no_worker_and_goes_on_where_it_ended(tmp_path: Path
     described = describe_corpus(read_corpus(path), cache=cache, workers=1)
     assert len(described) == len(list(cache.glob("*.json"))) == 6
     assert {name: (cache / name).stat().st_mtime_ns for name in made} == made
+
+
+INTERRUPTED = """
+import sys
+from ambient.data.corpus import read_corpus
+from ambient.data.describe import describe_corpus
+
+def interrupt(name):
+    print(name, flush=True)
+    raise KeyboardInterrupt
+
+if __name__ == "__main__":
+    try:
+        describe_corpus(read_corpus(sys.argv[1]), workers=2, on_done=interrupt)
+    except KeyboardInterrupt:
+        print("ended", flush=True)
+"""
+
+
+def test_an_interrupt_does_not_wait_for_what_is_being_described(tmp_path: Path) -> None:
+    """The second task's peaks are a pipe into which nobody writes: whoever waits for them waits for ever."""
+    path = write_corpus(tmp_path / "corpus", 2)
+    (path.parent / "t1.bed").unlink()
+    os.mkfifo(path.parent / "t1.bed")
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    with subprocess.Popen(
+        [sys.executable, script, path], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        try:
+            said, _ = run.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+    assert said == "T0\nended\n"

@@ -203,6 +203,8 @@ def test_older_files_name_the_assembly_otherwise(tmp_path: Path) -> None:
 
 
 def test_what_is_no_metadata_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent\.tsv: there is no such file; name the metadata"):
+        write_encode_tasks(tmp_path / "absent.tsv", tmp_path / "tasks.tsv")
     columns = [one for one in COLUMNS if one != "Output type"]
     path = write_metadata(tmp_path / "metadata.tsv", [CTCF], columns)
     with pytest.raises(InputError, match='has no column "Output type"; did you mean'):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recorded_controller import TASKS, described, undecided
-from tiny_children import SPACE
+from tiny_children import SPACE, STRANDS
 
 from ambient.child.count import count_flops, count_parameters, within_limits
 from ambient.controller.card import Controller, TrainingTask
@@ -199,6 +199,27 @@ def test_a_data_set_unlike_all_others_is_called_so(
     assert controller.is_outside(described("new", peaks)) is is_outside
 
 
+@pytest.mark.parametrize(("apart", "is_outside"), [(2.5, False), (3.5, True)])
+def test_a_data_set_is_outside_where_it_lies_farther_than_the_loneliest_training_task(
+    controller: Controller, apart: float, is_outside: bool
+) -> None:
+    is_peaks = np.array(NAMES) == "n_peaks"
+    scaler = replace(
+        controller.scaler,
+        transforms=("identity",) * len(NAMES),
+        mean=(0.0,) * len(NAMES),
+        standard_deviation=tuple(is_peaks.astype(float).tolist()),
+    )
+    tasks = tuple(
+        TrainingTask(name, (*(is_peaks * place).tolist(), *[0.0] * len(NAMES)), None)
+        for name, place in (("first", 0.0), ("second", 1.0), ("lonely", 4.0))
+    )
+    placed = replace(controller, scaler=scaler, tasks=tasks, predictor=None)
+    new = described("new", 4.0 + apart)
+    assert placed.nearest(new)[0] == ("lonely", pytest.approx(apart))
+    assert placed.is_outside(new) is is_outside
+
+
 def test_proposals_keep_within_the_limits(controller: Controller) -> None:
     sizes = sorted({count_parameters(one.build(60, 1)) for one in SPACE.enumerate()})
     for limit in (sizes[0], sizes[2]):
@@ -214,8 +235,54 @@ def test_proposals_keep_within_the_limits(controller: Controller) -> None:
 
 def test_limits_that_nothing_keeps_are_said_and_no_limit_is_none(controller: Controller) -> None:
     assert within_limits(60) is None
+    new = described("new", 450.0)
+    least = min(count_parameters(one.build(60, 1)) for one in SPACE.enumerate())
+    said = "none of the 12 most probable architectures of the space tiny is within the limits: "
+    said += f"the smallest has {least} parameters, above the limit of 1; raise it"
+    with pytest.raises(RunError, match=said):
+        controller.propose(new, accepts=within_limits(60, max_parameters=1))
     with pytest.raises(RunError, match=r"none of the 12 most probable architectures .* raise them"):
-        controller.propose(described("new", 450.0), accepts=within_limits(60, max_parameters=1))
+        controller.propose(new, accepts=lambda _: False)
+
+
+def test_of_a_stranded_data_set_the_smallest_that_tells_strands_apart_is_named() -> None:
+    scaler = Scaler.fit(TASKS)
+    tasks = tuple(
+        TrainingTask(one.task, tuple(scaler.transform(one).tolist()), None) for one in TASKS
+    )
+    own = Controller(Policy(STRANDS, PolicyConfig(hidden=8), len(NAMES), seed=3), scaler, tasks)
+    stranded = replace(described("new", 450.0), sources={"peaks": {"stranded": True}})
+    least = min(
+        count_parameters(one.build(60, 1))
+        for one in STRANDS.enumerate()
+        if not one.reads_both_strands
+    )
+    with pytest.raises(
+        RunError, match=f"the smallest has {least} parameters, above the limit of 1"
+    ):
+        own.propose(stranded, accepts=within_limits(60, max_parameters=1))
+
+
+def test_no_network_is_judged_twice_and_none_is_built(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = named_space("ambient-plus")
+    policy = Policy(space, PolicyConfig(hidden=8), len(NAMES), seed=3)
+    own = replace(controller, policy=policy, predictor=None)
+    judged: list[str] = []
+    with pytest.raises(RunError):
+        own.propose(described("new", 450.0), accepts=lambda one: bool(judged.append(one.key)))
+    drawn = judged[-len(own._proposer._drawn) :]
+    assert drawn == [one.key for one in own._proposer._drawn]
+    assert len(set(judged[: -len(drawn)])) == len(judged) - len(drawn)
+
+    def build(*_: object) -> None:
+        raise AssertionError("a network was built to count it")
+
+    monkeypatch.setattr("ambient.child.build.build", build)
+    for limit in ("max_parameters", "max_flops"):
+        with pytest.raises(RunError, match=r", nor of 2,000 .*: the smallest has [1-9]"):
+            own.propose(described("new", 450.0), accepts=within_limits(500, **{limit: 10}))
 
 
 def test_what_the_policy_finds_improbable_is_found_where_nothing_else_is_accepted() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ambient.errors import RunError
 from ambient.files import DiskError
-from ambient.search.journal import Journal, read_journal, read_whole_steps
+from ambient.search.journal import Journal, read_finished, read_journal, read_whole_steps
 
 STEPS: list[dict[str, Any]] = [{"step": number, "text": "a\u2028b"} for number in range(3)]
 
@@ -46,6 +46,7 @@ def test_a_journal_cut_anywhere_reads_as_its_whole_steps_and_can_go_on(path: Pat
         path.write_bytes(content[:length])
         whole = content[:length].count(b"\n")
         assert read_whole_steps(path) == (STEPS[:whole], None)
+        assert read_finished(path) == (STEPS[:whole], content[:length][-1:] not in (b"", b"\n"))
     for length in range(0, len(content), 29):
         path.write_bytes(content[:length])
         whole = content[:length].count(b"\n")

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
+from conditional_space import CONDITIONAL
 from torch import Tensor
 
 from ambient.controller.beam import beam, most_probable
@@ -83,6 +85,21 @@ def test_sampling_and_teacher_forcing_give_the_same_log_probability() -> None:
     vectors = descriptors(64)
     tokens, sampled = policy.sample(vectors, torch.Generator().manual_seed(0))
     assert {-1, 0, 1} <= set(tokens[:, 2].tolist())  # active and inactive in one batch
+    torch.testing.assert_close(policy.log_probability(vectors, tokens), sampled)
+
+
+def test_a_decision_with_two_conditions_is_taken_only_where_both_hold() -> None:
+    space = SearchSpace.from_dict(yaml.safe_load(CONDITIONAL))
+    policy = policy_of(space)
+    vectors = descriptors(200)
+    tokens, sampled = policy.sample(vectors, torch.Generator().manual_seed(0))
+    names = [decision.name for decision in space.decisions]
+    window, blocks, pooling = (tokens[:, names.index(of)] for of in ("window", "blocks", "pooling"))
+    both = (window == 1) & (blocks == 2)
+    assert torch.equal(pooling >= 0, both)
+    assert 0 < both.sum() < min((window == 1).sum(), (blocks == 2).sum())
+    for row in tokens.tolist():
+        space.architecture(row)  # refuses a token where a condition does not hold
     torch.testing.assert_close(policy.log_probability(vectors, tokens), sampled)
 
 
@@ -198,7 +215,6 @@ def test_entropy_of_the_path_averages_to_the_entropy_of_the_distribution() -> No
     probability = log_probability.exp()
     whole = -(probability * log_probability).sum()
     assert float((probability * entropy).sum()) == pytest.approx(float(whole), rel=1e-5)
-    torch.testing.assert_close(policy.entropy(vector, tokens).detach(), entropy)
 
 
 def test_the_bound_keeps_every_choice_possible() -> None:
@@ -208,6 +224,18 @@ def test_the_bound_keeps_every_choice_possible() -> None:
     ((tokens, values),) = beam(policy, descriptors(1), width=100)
     first = float(values[tokens[:, 0] == 0].exp().sum())
     assert first <= 1 / (1 + math.exp(-2)) + 1e-6
+
+
+def test_the_temperature_sharpens_before_the_bound_holds() -> None:
+    policy = policy_of(conditional_space(), tanh_bound=1.5, temperature=0.25)
+    logits = [0.4, -0.3]
+    with torch.no_grad():
+        policy.heads[0].weight.zero_()
+        policy.heads[0].bias.copy_(torch.tensor(logits))
+        ((first, second),), _ = policy.step(policy.begin(descriptors(1)))
+    one, other = (math.exp(1.5 * math.tanh(logit / 0.25 / 1.5)) for logit in logits)
+    assert float(first.exp()) == pytest.approx(one / (one + other), abs=1e-6)
+    assert float(second.exp()) == pytest.approx(other / (one + other), abs=1e-6)
 
 
 def test_the_architecture_depends_on_the_descriptors() -> None:

@@ -155,6 +155,23 @@ def test_advantages_follow_the_baselines_of_the_day() -> None:
     assert moved[0] > 0 > moved[1]
 
 
+def test_each_reward_is_held_against_the_baseline_of_its_own_task() -> None:
+    """0.75 is little for a task that earns 0.8; on the other's baseline it would be much."""
+    policy = fresh_policy()
+    tokens = torch.tensor([[0, 1, 2], [3, 2, 1]])
+    vectors = torch.zeros(2, 2 * COUNT)
+    with torch.no_grad():
+        before = policy.log_probability(vectors, tokens)
+    step = Step(("a", "b"), vectors, tokens, before, torch.tensor([0.4, 0.75]))
+    optimiser = torch.optim.SGD(policy.parameters(), lr=0.01)
+    config = PPOConfig(entropy_weight=0.0, epochs=1)
+    update(policy, optimiser, [step], {"a": 0.3, "b": 0.8}, config, generator())
+    with torch.no_grad():
+        first, second = (policy.log_probability(vectors, tokens) - before).tolist()
+    assert first > 1e-4
+    assert second < -1e-4
+
+
 def test_an_update_learns_nothing_from_a_sample_that_is_beyond_the_clip() -> None:
     """Ratios are taken to the policy that sampled: here 1.65, so a good sample has had its due."""
     moved = []
@@ -185,6 +202,24 @@ def test_an_update_ends_early_when_the_policy_has_moved_too_far() -> None:
         assert (logs["approx_kl"] > limit) == (limit < 1)
     assert counts[0] < 5
     assert counts[1] == 40
+
+
+def test_no_later_minibatch_is_read_once_the_policy_has_moved_too_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = fresh_policy()
+    step = sampled_step(policy, torch.rand(40, generator=generator()))
+    optimiser = torch.optim.Adam(policy.parameters(), lr=0.01)
+    config = PPOConfig(kl_limit=1e-6, epochs=10, minibatch_size=10)
+    read, learning = policy.log_probability_and_entropy, []
+
+    def counted(descriptors: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        learning.append(torch.is_grad_enabled())  # not where the update measures its start
+        return read(descriptors, tokens)
+
+    monkeypatch.setattr(policy, "log_probability_and_entropy", counted)
+    logs = update(policy, optimiser, [step], {"task": 0.5}, config, generator())
+    assert learning.count(True) == logs["minibatches"] + 1 < 40
 
 
 def test_long_gradients_are_shortened() -> None:

@@ -227,6 +227,59 @@ def test_a_cached_task_is_not_taken_for_one_of_other_settings(
     assert all(equal(cached[name], fresh[name]) for name in fresh)
 
 
+def reversed_lines(text: str) -> str:
+    lines = text.splitlines()
+    return "".join(f"{line if line.startswith('>') else line[::-1]}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("exclude.bed", lambda text: text + "chr2\t0\t6000\n"),
+        ("genome.fa", reversed_lines),
+    ],
+)
+def test_a_cached_task_is_not_taken_for_one_of_another_exclusion_list_or_genome(
+    corpus_folder: Path, tmp_path: Path, name: str, change: Callable[[str], str]
+) -> None:
+    (corpus_folder / "exclude.bed").write_text("chr1\t1000\t1500\n")
+    corpus = corpus_with(corpus_folder, "exclude: exclude.bed\n")
+    before = prepare_corpus(corpus, tmp_path / "cache")
+    path = corpus_folder / name
+    path.write_text(change(path.read_text()))
+    cached, fresh = prepare_corpus(corpus, tmp_path / "cache"), prepare_corpus(corpus)
+    assert all(equal(cached[task], fresh[task]) for task in fresh)
+    assert not any(equal(before[task], fresh[task]) for task in fresh)
+
+
+def test_a_cached_task_is_not_taken_for_one_that_is_read_on_its_strand(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    corpus = corpus_with(corpus_folder)
+    # Without others' peaks, which are those of tasks that are stranded alike.
+    corpus = dataclasses.replace(corpus, negatives=NegativesConfig(mix={"gc_matched": 1.0}))
+    spec, *others = corpus.tasks
+    rows = [line.split("\t") for line in spec.peaks.read_text().splitlines()]
+    spec.peaks.write_text("".join("\t".join([*row[:5], "-", *row[6:]]) + "\n" for row in rows))
+    stranded = dataclasses.replace(
+        corpus, tasks=(dataclasses.replace(spec, stranded=True), *others)
+    )
+    prepare_corpus(corpus, tmp_path / "cache", [spec.name])
+    cached = prepare_corpus(stranded, tmp_path / "cache", [spec.name])[spec.name]
+    assert cached.stranded
+    assert equal(cached, prepare_corpus(stranded, names=[spec.name])[spec.name])
+
+
+def test_another_spelling_of_chromosomes_has_cached_tasks_of_its_own(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    corpus = corpus_with(corpus_folder)
+    renamed = dataclasses.replace(corpus, rename_chromosomes="add-chr")
+    for one in (corpus, renamed, corpus):
+        prepare_corpus(one, tmp_path / "cache", ["Long1"])
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_changed_peaks_of_one_task_change_those_that_borrow_from_it(
     corpus_folder: Path, tmp_path: Path
 ) -> None:

@@ -178,3 +178,14 @@ def test_a_space_that_was_edited_does_not_read_the_rows_of_before() -> None:
         one.key for one in ALL if '"filters":2' in one.to_json().replace(" ", "")
     }
     assert len(kept(SearchSpace.from_dict(shorter))) == 10
+
+
+def test_rows_of_another_version_of_the_space_teach_nothing() -> None:
+    (kept, other) = rows({ALL[0]: 0.7, ALL[1]: 0.8}, TINY, LEARNING[:1])
+    raised = replace(other.architecture, space_version=other.architecture.space_version + 1)
+    hashes = {name: task.hash for name, task in DATA.items()}
+    found = rows_like(
+        [kept, replace(other, architecture=raised)], hashes, SPACE, TINY, "validation_auroc"
+    )
+    assert found == [kept]
+    assert len(rows_like([kept, other], hashes, SPACE, TINY, "validation_auroc")) == 2

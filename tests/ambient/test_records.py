@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_children import architectures, evaluation, request, tiny_task
 
+from ambient.child.stopping import Rung
 from ambient.evaluate import Evaluation, Request
 from ambient.evaluate.records import json_safe
 
@@ -65,6 +66,35 @@ def test_an_answer_keeps_the_results_and_takes_the_names_of_the_request() -> Non
     assert answer.request == asked
     assert answer.metrics == known.metrics
     assert answer.key == known.key
+
+
+def with_curve(curve: list[float], restarts: int) -> Evaluation:
+    """A training to its end of six epochs, with this learning curve."""
+    return Evaluation.of(
+        request(epochs=6),
+        "hash",
+        metrics={"validation_auroc": curve[-1]},
+        details={"curves": [curve], "restarts": restarts},
+    )
+
+
+CURVE = [0.55, 0.56, 0.57, 0.58, 0.59, 0.6]
+
+
+def test_the_curve_of_a_child_that_was_begun_again_is_held_against_no_rung() -> None:
+    asked = replace(request(epochs=6), rungs=(Rung(2, 0.9),))
+    assert with_curve(CURVE, restarts=0).answering(asked).state == "stopped"
+    again = with_curve(CURVE, restarts=1).answering(asked)
+    assert again.is_done
+    assert again.metrics == {"validation_auroc": 0.6}
+
+
+def test_a_child_is_stopped_at_the_earliest_rung_that_it_misses_in_whatever_order() -> None:
+    asked = replace(request(epochs=6), rungs=(Rung(4, 0.9), Rung(2, 0.9)))
+    stopped = with_curve(CURVE, restarts=0).answering(asked)
+    assert stopped.reason.startswith("stopped after epoch 2 ")
+    assert stopped.metrics == {"validation_auroc": 0.56}
+    assert stopped.details["curves"] == [CURVE[:2]]
 
 
 def test_a_tiny_task_depends_on_its_seed_alone() -> None:

@@ -15,6 +15,7 @@ from html_page import Page
 
 from ambient.errors import RunError
 from ambient.report import write_report
+from ambient.search.journal import Journal, read_journal
 
 
 def load_generator() -> Any:
@@ -222,6 +223,36 @@ def test_a_torn_last_line_is_left_out_and_said(tmp_path: Path) -> None:
         write_report(run)
 
 
+def test_the_page_reads_the_steps_that_a_resume_would_read(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    path = run / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2]).rstrip("\n"))  # the second is whole but for its end
+    assert len(read_journal(path)) == 1
+    words = page_of(run).words
+    assert "The last line of the journal was cut and is left out." in words
+    assert "1 step," in words
+    path.write_text(lines[0] + '{"step": 1, "eval\n')  # no crash ends a line that it cuts
+    for read in (read_journal, lambda _: write_report(run)):
+        with pytest.raises(RunError, match=r"journal\.jsonl:2: found a damaged line"):
+            read(path)
+
+
+def test_a_line_that_its_hash_does_not_fit_is_in_no_page(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    path = run / "journal.jsonl"
+    steps = read_journal(path)
+    with Journal(path) as journal:
+        for step in steps:
+            journal.append(step)
+    assert "60 steps" in page_of(run).words
+    lines = path.read_text().splitlines(keepends=True)
+    lines[6] = lines[6].replace('"wall_seconds": 61.5', '"wall_seconds": 91.5')
+    path.write_text("".join(lines))
+    with pytest.raises(RunError, match=r"journal\.jsonl:7: found a damaged line \(SHA-256"):
+        write_report(run)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -229,7 +260,7 @@ def test_a_torn_last_line_is_left_out_and_said(tmp_path: Path) -> None:
         (
             "journal.jsonl",
             '{"step": 1, "evaluations": [{"task": "a", "state": "done", "metrics": {"m": "x"}}], '
-            '"logs": {}}\n',
+            '"logs": {}, "wall_seconds": 1.5}\n',
             "number",
         ),
         ("descriptors.json", "[]", "a mapping was needed"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from tiny_children import SPACE, TINY, tiny_task
 
 from ambient.errors import RunError
 from ambient.report import write_report
+from ambient.search.journal import Journal, read_journal
 from ambient.search.run_folder import hold_run
 from ambient.search.search_run import SearchConfig, SearchOutcome, search_task
 
@@ -44,10 +44,11 @@ def edited(tmp_path: Path, run: tuple[Path, SearchOutcome]) -> Path:
 
 def edit_journal(folder: Path, change: object) -> None:
     path = folder / "journal.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    for line in lines:
-        change(line)  # type: ignore[operator]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lines = read_journal(path)
+    with Journal(path) as journal:
+        for line in lines:
+            change(line)  # type: ignore[operator]
+            journal.append(line)
 
 
 def test_the_page_says_what_was_found_and_what_it_cost(run: tuple[Path, SearchOutcome]) -> None:

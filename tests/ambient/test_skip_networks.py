@@ -18,8 +18,8 @@ from ambient.child.count import count_flops, count_parameters
 from ambient.child.export import export_model
 from ambient.child.layers import Projection, SlidingAverage, SlidingMax
 from ambient.child.layout import forward
+from ambient.child.size import network_size
 from ambient.child.wiring import Wired
-from ambient.evaluate.estimate import network_size
 from ambient.space import Architecture, SearchSpace, named_space, sample_with_skips
 
 torch.set_num_threads(1)

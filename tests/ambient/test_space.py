@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ambient.errors import SpaceError
-from ambient.space import SearchSpace, named_space
+from ambient.space import SearchSpace, named_space, open_space
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +163,10 @@ def test_reading_spaces_and_architectures_imports_no_torch() -> None:
         "type(a).from_json(a.to_json()).summary(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_unknown_name_is_told_with_what_to_do_where_it_was_given() -> None:
+    with pytest.raises(SpaceError, match="for a space of your own, read its file with Search"):
+        named_space("ambient-11")
+    with pytest.raises(SpaceError, match=r"ambient-10.*; for a space of your own, name its YAML"):
+        open_space("ambient-11")

@@ -136,6 +136,21 @@ def test_the_median_of_earlier_children_is_asked_of_later_ones_once_there_are_en
     assert rule.rungs("another") == (Rung(2, 0.0),)
 
 
+def test_a_small_share_asks_for_little():
+    rule = EarlyStopping(StoppingConfig(epochs=(2,), share=0.2))
+    values = [number / 10 for number in range(1, 11)]
+    rule.observe([with_curve(n, 0.05, value, value) for n, value in enumerate(values)])
+    (rung,) = rule.rungs("tiny")
+    assert sum(value < rung.least for value in values) == 2
+
+
+def test_no_guess_is_above_the_best_there_is():
+    rule = EarlyStopping(StoppingConfig(epochs=(2,), least=1))
+    rule.observe([with_curve(0, 0.5, 0.6, 0.9)])
+    assert rule.guess(with_curve(9, 0.5, 0.65, stopped=True)) == pytest.approx(0.95)
+    assert rule.guess(with_curve(9, 0.5, 0.85, stopped=True)) == 1.0
+
+
 def test_what_a_stopped_child_would_have_earned_is_guessed_from_those_that_went_on():
     rule = EarlyStopping(StoppingConfig(epochs=(2,), least=1))
     stopped = with_curve(9, 0.5, 0.65, stopped=True)

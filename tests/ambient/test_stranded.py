@@ -28,7 +28,7 @@ from descriptors.schema import NAMES
 
 SPLIT = Split(validation=("b",), test=("c",))
 WORD = np.array([0, 2, 2, 1, 3, 3, 0, 1], dtype=np.uint8)  # AGGCTTAC
-LETTERS = np.array(list("ACGT"))
+LETTERS = np.array(list("ACGTN"))
 
 
 def random_genome(size: int = 6000, seed: int = 0) -> dict[str, np.ndarray]:
@@ -120,6 +120,19 @@ def test_a_window_of_the_other_strand_has_its_centre_where_the_others_have(
         assert any((row == one).all() for one in (plus, minus))
     minus_first = landscape.read(starts[starts >= 4 * 400], stored_bp)
     assert (minus_first[:, left] == 3 - np.array([codes["a"][100], codes["d"][300]])).all()
+
+
+def test_no_candidate_of_either_strand_covers_a_run_of_n() -> None:
+    codes = random_genome(600)
+    codes["a"][:200] = 4
+    landscape = Landscape(as_genome(codes), 20, "abcd", SPLIT, stranded=True)
+    assert (landscape.read(landscape.candidates, 20) != 4).all()
+    names, centres = landscape.places(landscape.candidates)
+    on_a = names == "a"
+    other_strand = landscape.candidates >= 4 * 600
+    for strand in (other_strand, ~other_strand):  # all that is known of it is there to choose
+        assert centres[on_a & strand].min() < 230
+        assert centres[on_a & strand].max() > 570
 
 
 def test_an_interval_lies_on_both_strands_of_a_stranded_landscape() -> None:

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from ambient.child import Fidelity, auroc, predict, train_child
+from ambient.child.train import _parameter_groups
 from ambient.data.task import TaskData
-from ambient.errors import RunError
+from ambient.errors import InputError, RunError
 from ambient.space import named_space
 
 QUICK = Fidelity.from_dict(
@@ -263,9 +264,9 @@ def test_an_unknown_key_of_the_recipe_is_an_error():
         train_child(planted_task(), Small(recipe={"momentum": 0.9}), QUICK, seed=0)
 
 
-def test_a_window_wider_than_what_is_stored_reads_no_base_there():
-    trained = train_child(planted_task(), Small(window_bp=80), replace(QUICK, epochs=1), seed=0)
-    assert trained.metrics["test_auroc"] is not None
+def test_a_window_wider_than_what_is_stored_is_refused():
+    with pytest.raises(InputError, match="planted: windows of 80 bp were asked for"):
+        train_child(planted_task(), Small(window_bp=80), replace(QUICK, epochs=1), seed=0)
 
 
 def test_an_empty_validation_split_trains_to_the_end():
@@ -317,3 +318,13 @@ def test_an_architecture_of_a_published_space_trains():
     fidelity = replace(QUICK, epochs=1, windows_per_epoch=32)
     trained = train_child(planted_task(), architecture, fidelity, seed=0)
     assert 0 <= trained.metrics["test_auroc"] <= 1
+
+
+def test_filters_are_decayed_and_biases_are_not():
+    layer = nn.Linear(2, 2)
+    decays = {
+        id(part): group["weight_decay"]
+        for group in _parameter_groups(layer, 0.1)
+        for part in group["params"]
+    }
+    assert decays == {id(layer.weight): 0.1, id(layer.bias): 0.0}

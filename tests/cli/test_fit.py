@@ -75,6 +75,48 @@ def test_network_and_baseline_read_the_window_that_the_network_asks_for(
     assert record["task_hash"] != task.hash, "as much is stored as the network asks for"
 
 
+def test_a_window_beside_one_that_the_architecture_sets_is_refused(
+    ambient: Callable, asked: list[object], tmp_path: Path
+) -> None:
+    given = [*asked, "--architecture", architecture(tmp_path, 1000), "--window"]
+    answer = ambient("fit", *given, 50)
+    assert answer.code == 2
+    assert answer.err == (
+        "ambient: --window 50 was given, but the architecture reads 1,000 bp; leave it out\n"
+    )
+    assert not (tmp_path / "model").exists()
+    same = [*asked, "--architecture", architecture(tmp_path, 500), "--window", 500]
+    assert ambient("fit", *same).code == 0
+
+
+def test_a_window_that_no_chromosome_holds_is_named(
+    ambient: Callable, asked: list[object], tmp_path: Path
+) -> None:
+    content = json.loads(architecture(tmp_path, 1000).read_text())
+    path = tmp_path / "any_window.json"
+    path.write_text(json.dumps({**content, "window_bp": None}))
+    answer = ambient("fit", *asked, "--architecture", path, "--window", 1_000_000)
+    assert answer.code == 2
+    assert "windows of 1,000,000 bp around its" in answer.err
+    assert answer.err.count("\n") == 1
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--annotation", "--phastcons", "--phylop", "--homer", "--run-homer", "--factor", "--interpro"],
+)
+def test_fit_takes_no_option_that_it_does_not_read(
+    ambient: Callable, asked: list[object], tmp_path: Path, option: str
+) -> None:
+    given = [option] if option == "--run-homer" else [option, "nosuch"]
+    answer = ambient("fit", *asked, "--architecture", architecture(tmp_path, 1000), *given)
+    assert answer.code == 2
+    assert f"No such option: {option}" in answer.err or f"No such option '{option}'" in answer.err
+    for verb in ("describe", "propose"):
+        assert f"{option} " in ambient(verb, "--help").out
+
+
 def test_a_split_with_few_positives_is_told_of(
     ambient: Callable, asked: list[object], corpus: Path, tmp_path: Path
 ) -> None:

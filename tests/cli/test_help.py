@@ -41,7 +41,18 @@ def test_an_unknown_verb_is_a_users_mistake(ambient: Callable) -> None:
     assert "propse" in answer.err
 
 
-def test_the_installed_program_answers() -> None:
-    program = Path(sys.executable).parent / "ambient"
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(
+    "program", [[Path(sys.executable).parent / "ambient"], [sys.executable, "-m", "ambient"]]
+)
+def test_the_installed_program_answers(program: list[str | Path]) -> None:
+    done = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True)
     assert __version__ in done.stdout
+    wrong = subprocess.run([*program, "describe", "absent.json"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("ambient: absent.json: ")
+
+
+def test_what_names_of_chromosomes_are_changed_is_said(ambient: Callable) -> None:
+    for verb in ("describe", "propose", "fit"):
+        said = " ".join(ambient(verb, "--help").out.split())
+        assert "every file (peaks, regions, annotation, bigWigs) fit the genome's" in said

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ambient.space import named_space
+
 
 @pytest.fixture
 def place(tmp_path: Path, corpus: Path) -> Path:
@@ -142,6 +144,70 @@ def test_an_unknown_controller_is_named(ambient: Callable, small_run: Path, plac
     answer = ambient("propose", _one_description(small_run, place), "--controller", "yeats")
     assert answer.code == 2
     assert "yeats" in answer.err
+    file = place / "good.bed"
+    answer = ambient("propose", _one_description(small_run, place), "--controller", file)
+    assert answer.code == 2
+    assert f"{file}: found a file where a controller was needed; give a run's folder" in answer.err
+
+
+def test_no_more_architectures_are_asked_for_than_a_controller_proposes(
+    ambient: Callable, small_run: Path, place: Path
+) -> None:
+    from ambient.cli.propose import MOST_PROPOSALS
+    from ambient.controller import proposer
+
+    assert MOST_PROPOSALS == proposer.MOST_PROPOSALS
+    described = _one_description(small_run, place)
+    answer = ambient("propose", described, "--controller", small_run, "--top", MOST_PROPOSALS + 1)
+    assert answer.code == 2
+    assert "1001 is not in the range 1<=x<=1000" in answer.err
+
+
+def test_descriptors_that_cannot_be_are_refused(
+    ambient: Callable, small_run: Path, place: Path
+) -> None:
+    path = _one_description(small_run, place)
+    content = json.loads(path.read_text())
+    content["values"]["n_peaks"] = -5
+    path.write_text(json.dumps(content))
+    for verb in (["propose", path, "--controller", small_run], ["describe", path, "--explain"]):
+        answer = ambient(*verb)
+        assert answer.code == 2
+        assert answer.err == (
+            f'ambient: {path}: found -5 as "n_peaks" (number of peaks), which is never below 0; correct it\n'
+        )
+
+
+def test_a_limit_that_no_network_keeps_is_told_with_the_smallest(
+    ambient: Callable, small_run: Path, place: Path
+) -> None:
+    described = _one_description(small_run, place)
+    answer = ambient("propose", described, "--controller", small_run, "--max-parameters", 1)
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+    assert "parameters, above the limit of 1; raise it" in answer.err
+
+
+def test_domains_need_a_factor(ambient: Callable, corpus: Path, place: Path) -> None:
+    given = ["--genome", corpus.parent / "genome.fa", "--interpro", place / "domains.tsv"]
+    answer = ambient("describe", place / "good.bed", *given)
+    assert answer.code == 2
+    assert "--interpro was given without --factor, whose domains it lists; add --factor" in (
+        answer.err
+    )
+
+
+def test_a_space_that_is_unknown_and_a_file_that_holds_no_architecture_are_told(
+    ambient: Callable, corpus: Path, place: Path
+) -> None:
+    given = [corpus, "--task", "Short1", "--output", place / "run"]
+    answer = ambient("search", *given, "--space", "nosuch")
+    assert answer.code == 2
+    assert "; for a space of your own, name its YAML file" in answer.err
+    answer = ambient("fit", *given, "--architecture", place / "good.bed")
+    assert answer.code == 2
+    assert "where a file of an architecture was needed" in answer.err
+    assert not (place / "run").exists()
 
 
 def test_options_of_fitting_need_fit(ambient: Callable, small_run: Path, place: Path) -> None:
@@ -151,6 +217,24 @@ def test_options_of_fitting_need_fit(ambient: Callable, small_run: Path, place: 
     )
     assert answer.code == 2
     assert "found --test and --epochs without --fit; add --fit" in answer.err
+
+
+@pytest.mark.parametrize("empty", ["validation", "test", "chromosomes"])
+def test_an_option_that_names_no_chromosome_is_named(
+    ambient: Callable, corpus: Path, place: Path, empty: str
+) -> None:
+    options = {"validation": "chr2", "test": "chr3", "chromosomes": "chr1,chr2,chr3", empty: " , "}
+    (place / "architecture.json").write_text(
+        json.dumps(named_space("ambient-10").architecture([0] * 10).to_dict())
+    )
+    given = ["--genome", corpus.parent / "genome.fa", "--output", place / "fitted"]
+    for name, value in options.items():
+        given += [f"--{name}", value]
+    answer = ambient(
+        "fit", place / "good.bed", "--architecture", place / "architecture.json", *given
+    )
+    assert answer.code == 2
+    assert answer.err == f"ambient: --{empty}: found no name; give names separated by commas\n"
 
 
 def _one_description(run: Path, place: Path) -> Path:

@@ -78,3 +78,20 @@ def test_rows_may_lack_columns_that_need_not_be_there(tmp_path: Path) -> None:
     assert rows["strand"].tolist() == ["-", ".", "."]
     assert rows["score"].tolist()[::2] == [7.0, 7.0]
     assert np.isnan(rows["score"].iloc[1])
+
+
+@pytest.mark.parametrize("name", ["a.narrowPeak", "a.narrowPeak.gz", "A.NARROWPEAK"])
+def test_a_narrow_peak_file_that_lacks_the_summits_column_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    path = written(tmp_path, [NARROW[:9]] * 2, name)
+    with pytest.raises(InputError) as caught:
+        read_bed(path)
+    assert str(caught.value) == (
+        f"{path}:1: found 9 columns where the 10 of narrowPeak were needed; add what lacks up to the summit "
+        "(column 10, -1 where there is none), or end the file's name in .bed"
+    )
+    for other in ("a.narrowPeak.bed", "narrowPeak_of_mine.txt", "a.broadPeak"):
+        assert read_bed(written(tmp_path, [NARROW[:9]], other))["summit"].tolist() == [20]
+    whole = written(tmp_path, [[*NARROW[:9], "-1"]], name.removesuffix(".gz"))
+    assert read_bed(whole)["summit"].tolist() == [20]

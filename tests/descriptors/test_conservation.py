@@ -79,7 +79,7 @@ INTERVALS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(INTERVALS, st.sampled_from([1, 7, 100, 1 << 20]), st.sampled_from([0, 30, 2000]))
 def test_sums_equal_those_over_plain_arrays_however_the_intervals_are_read(
     track: tuple[Path, dict[str, np.ndarray]],
@@ -101,6 +101,9 @@ def test_sums_equal_those_over_plain_arrays_however_the_intervals_are_read(
     assert sums["scored"] == np.isfinite(read).sum()
     assert sums["total"] == pytest.approx(np.nansum(read), rel=1e-12, abs=1e-9)
     assert sums["bases"] == sum(width for *_, width in rows)
+    known = read[np.isfinite(read)]
+    assert sums["lowest"] == known.min(initial=np.inf)
+    assert sums["highest"] == known.max(initial=-np.inf)
 
 
 def test_sums_equal_those_of_another_reader(track: tuple[Path, dict[str, np.ndarray]]) -> None:
@@ -252,3 +255,17 @@ def test_a_bigbed_and_an_address_are_input_errors(tmp_path: Path) -> None:
         mean_conservation(tmp_path / "peaks.bb", table(("chrI", 0, 9)))
     with pytest.raises(InputError, match="there is no such file"):
         mean_conservation("https://example.org/scores.bw", table(("chrI", 0, 9)))
+
+
+def test_the_lowest_and_the_highest_score_are_of_the_intervals_alone(
+    track: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, scores = track
+    peaks = table(("chrII", 0, 50), ("chrI", 7, 90), ("chrI", 100, 333), ("chrI", 300, 400))
+    bases = np.concatenate([scores[c][s:e] for c, s, e in peaks.itertuples(index=False)])
+    for children_from in (10_000, 2):
+        monkeypatch.setattr(bigwig, "_TWO_CHILDREN_INTERVALS", children_from)
+        found = mean_conservation(path, peaks, GENOME)
+        assert (found.lowest, found.highest) == (np.nanmin(bases), np.nanmax(bases))
+    nothing = mean_conservation(path, table(("chrIII", 0, 9)), GENOME)
+    assert (nothing.lowest, nothing.highest) == (np.inf, -np.inf)

@@ -100,7 +100,7 @@ def test_a_narrow_peak_has_its_own_summit(tmp_path: Path) -> None:
     [
         (
             "chrI\t20\t20",
-            ":2: the end 20 is not after the start 20; swap the two or remove the row",
+            ":2: the end 20 is not after the start 20; give the end 21 if the peak is one base or remove the row",
         ),
         ("chrI\t30\t20", ":2: the end 20 is not after the start 30"),
         ("chrI\t-5\t20", ":2: the start -5 is below 0"),

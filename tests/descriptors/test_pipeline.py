@@ -378,3 +378,42 @@ def test_motifs_of_homer_are_summarised_when_given(yeast: Path, tmp_path: Path) 
     headers = texts[1].split("Multiplicity:")[1:]
     multiplicities = [float(header.split()[0]) for header in headers]
     assert found.vector()[NAMES.index("motif6_multiplicity_max")] == max(multiplicities)
+
+
+@pytest.mark.parametrize(
+    "name", ["n_peaks", "exon_distance_variance_bp2", "motif8_multiplicity_variance"]
+)
+def test_a_number_that_cannot_be_is_refused_on_reading(name: str) -> None:
+    values = dict.fromkeys(NAMES, 0.0)
+    content = {"schema_version": 1, "task": "t", "values": {**values, "phylop_mean": -1.5}}
+    read = Descriptors.from_json(json.dumps(content))
+    assert read.vector()[NAMES.index("phylop_mean")] == -1.5
+    content["values"] |= {name: -5}
+    with pytest.raises(InputError) as caught:
+        Descriptors.from_json(json.dumps(content), "task.json")
+    assert str(caught.value).startswith(f'task.json: found -5 as "{name}" (')
+    assert str(caught.value).endswith("), which is never below 0; correct it")
+
+
+@pytest.mark.usefixtures("no_motifs")
+@pytest.mark.parametrize("wrong", [-0.25, 1.5])
+def test_phylop_in_the_place_of_phastcons_is_refused(tmp_path: Path, wrong: float) -> None:
+    inputs = write_inputs(tmp_path)
+    first = (tmp_path / "peaks.bed").read_text().split("\t")
+    swapped = tmp_path / "swapped.bw"
+    with pyBigWig.open(str(swapped), "w") as track:
+        track.addHeader(list(SIZES.items()))
+        scores = [0.5] * SIZES["chrI"]
+        scores[10] = -9.0  # under no peak
+        scores[int(first[1])] = wrong  # the mean stays within 0 and 1
+        track.addEntries("chrI", 0, values=scores, span=1, step=1)
+    del inputs["exclude"]
+    found = describe(**{**inputs, "phylop": swapped})
+    assert np.isfinite(found.vector()[NAMES.index("phylop_mean")])
+    with pytest.raises(InputError) as caught:
+        describe(**{**inputs, "phastcons": swapped})
+    low, high = sorted([0.5, wrong])
+    assert str(caught.value) == (
+        f"{swapped}: found scores from {low:g} to {high:g} under the peaks where phastCons has probabilities from 0 to "
+        "1; it may be phyloP: give it as that, and name the file of phastCons"
+    )

@@ -41,3 +41,10 @@ def test_only_counts_widths_and_distances_are_logged() -> None:
     plain = {d.group for d in DESCRIPTORS if d.transform == "identity"}
     assert logged == {"peaks", "location"}
     assert not logged & plain
+
+
+def test_counts_widths_distances_and_variances_are_never_negative() -> None:
+    may_be = {one.name for one in DESCRIPTORS if not one.is_never_negative}
+    flags = {name for name in NAMES if name.startswith(("is_", "has_"))}
+    biases = {name for name in NAMES if "strand_bias" in name}
+    assert may_be == flags | biases | {"phastcons_mean", "phylop_mean"}

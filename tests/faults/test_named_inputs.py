@@ -114,7 +114,8 @@ def test_large_positions_in_scientific_notation_are_read_exactly(place: Path) ->
         ),
         (
             PLAIN + "chr1\t500\t500\n",
-            "peaks:4: the end 500 is not after the start 500; swap the two or remove the row",
+            "peaks:4: the end 500 is not after the start 500; give the end 501 if the peak is one base or remove the "
+            "row",
         ),
         (
             PLAIN + "chr1\t500\t400\n",

@@ -282,8 +282,9 @@ def test_a_proposal_that_is_being_fitted_and_is_stopped_leaves_nothing(
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_the_process_at_once(second: signal.Signals) -> None:
-    command = (sys.executable, "-c", SLOW, "slow")
+def test_a_later_signal_ends_the_process_at_once(second: signal.Signals) -> None:
+    later = SLOW.replace("cli.main()", "cli.SAME_WISH = 0\ncli.main()")
+    command = (sys.executable, "-c", later, "slow")
     with start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "working\n"
@@ -293,6 +294,27 @@ def test_a_second_signal_ends_the_process_at_once(second: signal.Signals) -> Non
         _, errors = process.communicate(timeout=30)
     assert process.returncode == -second
     assert errors == ""
+
+
+def test_a_signal_that_is_sent_twice_ends_the_process_once() -> None:
+    """As `timeout` does: to the process, and then to its group."""
+    twice = SLOW.replace("cli.main()", "cli.SAME_WISH = 1e9\ncli.main()")
+    working, closing = "threading.Event().wait()", "sys.stdin.readline()"
+    twice = closing.join(twice.rpartition(working)[::2]).replace(
+        "import click", "import click, sys"
+    )
+    with start(
+        *(sys.executable, "-c", twice, "slow"),
+        **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "closing\n"
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate("\n", timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert errors == "ambient: stopped by SIGTERM\n"
 
 
 def test_a_signal_that_a_shell_ignores_for_what_runs_behind_stays_ignored() -> None:
