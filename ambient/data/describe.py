@@ -180,7 +180,9 @@ def _describe_many(
                 "use fewer workers"
             ) from error
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)  # then the ends of the leash are closed
+            executor.shutdown(
+                wait=False, cancel_futures=True
+            )  # then the ends of the leash are closed
 
 
 def _begin_worker(leash: Connection) -> None:
