@@ -142,7 +142,8 @@ def _has_results(folder: Path) -> bool:
     """Whether a run has evaluated anything, or what it has can no longer be told."""
     from ambient.evaluate import Store
 
-    if any(path.stat().st_size for path in folder.glob(JOURNAL)) or any(folder.glob(CHECKPOINTS)):
+    # ENAS has a journal of its supernet in a folder below.
+    if any(path.stat().st_size for path in folder.rglob(JOURNAL)):
         return True
     for path in folder.glob("store.sqlite"):
         try:

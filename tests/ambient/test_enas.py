@@ -341,6 +341,16 @@ def test_limits_hold_for_all_that_is_chosen(tmp_path: Path) -> None:
         assert count_parameters(one.architecture.build(40, 3)) <= most
     with pytest.raises(RunError, match="none of 6 samples may be chosen"):
         search(tmp_path / "none", max_parameters=1)
+    assert not (tmp_path / "none").exists(), "nothing was done that is worth keeping"
+
+
+def test_a_supernet_that_was_trained_is_kept_where_nothing_can_be_derived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ambient.search.enas_run._derive", lambda *_: [])
+    with pytest.raises(RunError, match="none of 6 samples may be chosen"):
+        search(tmp_path / "run")
+    assert len(read_journal(tmp_path / "run" / "supernet" / "journal.jsonl")) == 3
 
 
 @pytest.mark.parametrize("stranded", [True, False])
