@@ -13,7 +13,7 @@ import pytest
     ("options", "said"),
     [
         (["--engine", "poll"], "found 'poll', needed one of pool, inline, ray, table:PATH"),
-        (["--engine", "table:absent.sqlite"], "found no file absent.sqlite to replay"),
+        (["--engine", "table:absent.sqlite"], "there is no file absent.sqlite"),
         (["--engine", "inline", "--workers", "2"], "workers = 2 for the inline engine"),
         (["--address", "auto"], "address = 'auto' for the pool engine"),
         (["--child-minutes", "0"], "found child_minutes = 0.0"),

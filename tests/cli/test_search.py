@@ -206,8 +206,7 @@ def test_limits_are_kept_and_said(ambient: Callable, corpus: Path, place: Path) 
         (["--space", "bionas4"], "bionas-4"),
         (["--max-hours", "0"], "hours = 0.0"),
         (["--max-parameters", "1"], "see that --max-parameters"),
-        (["--engine", "table:absent.sqlite"], "found no file absent.sqlite"),
-        (["--output", "absent/run"], "the folder absent does not exist"),
+        (["--engine", "table:absent.sqlite"], "there is no file absent.sqlite"),
         (["--output", "."], "no run in it"),
     ],
 )
