@@ -14,9 +14,8 @@ from ambient.errors import InputError
 
 __all__ = ["CATEGORIES", "WIDEST_WINDOW_BP", "Corpus", "TaskSpec", "read_corpus"]
 
-WIDEST_WINDOW_BP = (
-    1000  # stored where nobody says how much: what networks of the named spaces ask for at most
-)
+# Stored where nobody says how much: networks of the named spaces ask for no more.
+WIDEST_WINDOW_BP = 1000
 _RENAMES = ("strip-chr", "add-chr")
 
 

@@ -180,9 +180,8 @@ def _describe_many(
                 "use fewer workers"
             ) from error
         finally:
-            executor.shutdown(
-                wait=False, cancel_futures=True
-            )  # then the ends of the leash are closed
+            # Nobody waits here; the leash, whose ends are closed next, ends what is under way.
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _begin_worker(leash: Connection) -> None:

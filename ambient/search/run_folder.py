@@ -46,6 +46,8 @@ STORE_PARTS = ".store.sqlite.*"  # of a store that was being made when its proce
 LOCK = ".lock"  # in the run's folder while a process works on it
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
+DATA = ("task", "training_tasks")  # keys of a configuration that hold hashes of data
+
 _held: set[str] = set()  # the run folders that this process holds
 
 
@@ -297,6 +299,12 @@ def _check_same(
         difference = _first_difference(key, begun.get(key), now.get(key))
         if difference is not None:
             name, before, found = difference
+            if key in DATA:
+                raise RunError(
+                    f"{folder}: the run was begun on other data ({name} = {before}, found {found} now); restore the "
+                    "files and the corpus (one without widest_window_bp meant 500 before it meant 1000: write which), or "
+                    "begin a new run in another folder"
+                )
             raise RunError(
                 f"{folder}: the run was begun with {name} = {before!r}, found {found!r} now; "
                 "give the same value, or begin a new run in another folder"
