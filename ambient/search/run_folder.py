@@ -302,8 +302,8 @@ def _check_same(
             if key in DATA:
                 raise RunError(
                     f"{folder}: the run was begun on other data ({name} = {before}, found {found} now); restore the "
-                    "files and the corpus (one without widest_window_bp meant 500 before it meant 1000: write which), or "
-                    "begin a new run in another folder"
+                    "files and the corpus (one without widest_window_bp meant 500 before it meant 1000: write which), "
+                    "or begin a new run in another folder"
                 )
             raise RunError(
                 f"{folder}: the run was begun with {name} = {before!r}, found {found!r} now; "
