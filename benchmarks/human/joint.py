@@ -86,6 +86,7 @@ def main() -> None:
     """Learn, propose, train, measure."""
     arguments = begin(__doc__, hours=2.0).parse_args()
     RECORDS.mkdir(exist_ok=True)
+    CACHE.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     with Store(BOTH) as both:
         import_tsv(both, yeast.TABLE)
