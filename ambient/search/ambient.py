@@ -27,16 +27,13 @@ from ambient.search.config import AmbientConfig
 from ambient.search.open_step import OpenStep, opened_in, pair_of, step_state, steps_of
 from ambient.search.start import check_space
 from ambient.search.stopping import EarlyStopping
+from ambient.search.strands import draw_until_strands_differ
 from ambient.space import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from descriptors.record import Descriptors
 
 __all__ = ["AmbientSearcher"]
-
-# What a stranded task has no use for is drawn again so often; then any network that it has a use for is taken, which
-# is looked for among so many of the whole space.
-REDRAWS, MOST_DRAWN = 50, 1000
 
 
 class AmbientSearcher:
@@ -170,39 +167,11 @@ class AmbientSearcher:
                 one = slice(row, row + 1)
                 proposed = self.policy.log_probability(descriptors[one], tokens[one])
                 log_probabilities[one] = proposed.detach()
-        self._tell_strands_apart(tasks, descriptors, tokens, log_probabilities)
+        stranded = [task if task in self._stranded else None for task in tasks]
+        draw_until_strands_differ(
+            self.policy, stranded, descriptors, tokens, log_probabilities, self._sampling
+        )
         return tokens, log_probabilities
-
-    def _tell_strands_apart(
-        self,
-        tasks: Sequence[str],
-        descriptors: Tensor,
-        tokens: Tensor,
-        log_probabilities: Tensor,
-    ) -> None:
-        """Draw again, in place, what reads both strands alike and was drawn for a stranded task."""
-        rows = [row for row, task in enumerate(tasks) if task in self._stranded]
-        for _ in range(REDRAWS):
-            drawn = {row: self.space.architecture(tokens[row].tolist()) for row in rows}
-            rows = [row for row in rows if not self.accepts(tasks[row], drawn[row])]
-            if not rows:
-                return
-            again = self.policy.sample(descriptors[rows], self._sampling)
-            tokens[rows], log_probabilities[rows] = again
-        # A policy that is all but sure of both strands: any network that tells them apart will do.
-        seed = int(torch.randint(2**62, (1,), generator=self._sampling))
-        rng = np.random.default_rng(seed)
-        for row in rows:
-            any_ones = (self.space.sample(rng) for _ in range(MOST_DRAWN))
-            found = next((one for one in any_ones if self.accepts(tasks[row], one)), None)
-            if found is None:
-                raise RunError(
-                    f"controller: {tasks[row]} is stranded, and of {MOST_DRAWN:,} networks drawn from the space "
-                    f"{self.space.name} none tells the strands apart; choose another space"
-                )
-            tokens[row] = torch.tensor(found.tokens)
-        with torch.no_grad():
-            log_probabilities[rows] = self.policy.log_probability(descriptors[rows], tokens[rows])
 
     def accepts(self, task: str, architecture: Architecture) -> bool:
         """Whether a task has a use for an architecture: a stranded one for those that tell the strands apart."""

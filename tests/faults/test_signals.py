@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from small_space import SPACE
 
 from ambient.cli.main import main
 from ambient.data.simulate import simulate_corpus
@@ -26,15 +27,6 @@ PROGRAM = Path(sys.executable).parent / "ambient"
 CONFIG = """
 fidelity: {like: search, name: tiny, windows_per_epoch: 64, epochs: 2}
 controller: {tasks_per_step: 1, architectures_per_task: 2}
-"""
-SPACE = """
-name: small
-version: 1
-window_bp: 100
-decisions:
-  - name: first
-    choices: [{operation: convolution, filters: 4, kernel: 8}, {operation: convolution, filters: 2, kernel: 8}]
-  - {name: tail, choices: [global_max, global_average]}
 """
 # Says when a child begins to train: nothing else tells it from outside.
 TELLING = """
